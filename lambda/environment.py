@@ -1,0 +1,65 @@
+"""The functions' environment, read once at the edge into typed values."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from imagepress.queues import Queue
+from imagepress.run_store import RunStore
+from imagepress.runs import RunsTable
+
+# Throttling is waited out by the SDK; more connections than threads, so that none waits for one.
+CLIENT_CONFIG = Config(
+    retries={"mode": "adaptive", "total_max_attempts": 6},
+    max_pool_connections=64,
+    connect_timeout=5,
+    read_timeout=30,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a function was deployed with; a name that is missing is a KeyError at its first use."""
+
+    variables: Mapping[str, str]
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the process's environment."""
+        return cls(dict(os.environ))
+
+    def text(self, name: str) -> str:
+        """A variable as it is."""
+        return self.variables[name]
+
+    def json(self, name: str) -> Any:
+        """A variable that holds JSON."""
+        return json.loads(self.variables[name])
+
+    def runs(self) -> RunsTable:
+        """The runs table."""
+        client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+        return RunsTable(client, self.text("RUNS_TABLE"))
+
+    def store(self, s3: Any) -> RunStore:
+        """The runs bucket."""
+        return RunStore(s3, self.text("RUNS_BUCKET"))
+
+    def queue(self, name: str, sqs: Any) -> Queue:
+        """The queue whose URL is in variable `name`."""
+        return Queue(sqs, self.text(name))
+
+
+def s3_client() -> Any:
+    """An S3 client for a function."""
+    return boto3.client("s3", config=CLIENT_CONFIG)
+
+
+def sqs_client() -> Any:
+    """An SQS client for a function."""
+    return boto3.client("sqs", config=CLIENT_CONFIG)

@@ -1,0 +1,184 @@
+"""One delivery of a chunk: what earlier attempts left is taken over, the rest is worked on.
+
+An attempt that ends in good order says so; one that does not has died, and the next goes
+carefully: one row at a time, with the row in hand on record, rows under suspicion last. So a
+picture that kills its worker costs itself and not its neighbours.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from imagepress.chunk import Chunk
+from imagepress.completion import end_chunk, finish_if_done
+from imagepress.engine import in_order
+from imagepress.errors import RowFailed
+from imagepress.manifest import Row
+from imagepress.outcome import FailureCode
+from imagepress.part import EMPTY_PART, Part, RowReport
+from imagepress.queues import Queue
+from imagepress.run import ChunkState, Run, RunStatus
+from imagepress.run_store import RunStore
+from imagepress.runs import RunsTable
+from imagepress.worker import Press, without_trying
+
+ROW_TRIES = 3
+ROW_DEATHS = 2
+RETRY_SECONDS = 5.0
+BUSY_MARGIN_SECONDS = 1.0
+ROW_RESERVE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one delivery of a chunk.
+
+    `reports` are the rows that this attempt ended, `faults` what put rows off; `again_after`
+    seconds the chunk wants to be delivered again, None: it is done.
+    """
+
+    reports: tuple[RowReport, ...] = ()
+    faults: tuple[Exception, ...] = ()
+    again_after: float | None = None
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What an attempt has come to so far: rows that ended, and tries of those that did not."""
+
+    reports: dict[int, RowReport]
+    tries: dict[int, int]
+    fresh: list[RowReport] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+
+    def end(self, report: RowReport) -> None:
+        self.reports[report.result.row] = report
+        self.tries.pop(report.result.row, None)
+        self.fresh.append(report)
+
+    def put_off(self, row: Row, fault: Exception) -> None:
+        self.tries[row.number] = self.tries.get(row.number, 0) + 1
+        self.faults.append(fault)
+
+    def missing(self, chunk: Chunk) -> list[Row]:
+        return [row for row in chunk.rows if row.number not in self.reports]
+
+    def delivery(self, again_after: float | None) -> Delivery:
+        return Delivery(tuple(self.fresh), tuple(self.faults), again_after)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWork:
+    """The compressor's tools; `seconds_left` is how long this invocation can still go on."""
+
+    runs: RunsTable
+    store: RunStore
+    reports: Queue
+    threads: int
+    seconds_left: Callable[[], float]
+
+    def take(
+        self, chunk: Chunk, workshop: Callable[[Run], AbstractContextManager[Press]]
+    ) -> Delivery:
+        """Work on one delivery of `chunk`; raise `PassingError` where nothing can be recorded.
+
+        `workshop(run)` opens what rows of that run are pressed with.
+        """
+        run = self.runs.load(chunk.run_id)
+        if run is None or run.status is not RunStatus.RUNNING:
+            return Delivery()
+        before = self.runs.chunk_state(chunk.run_id, chunk.number)
+        if before.done_attempt is not None:
+            finish_if_done(chunk.run_id, self.runs, self.reports)
+            return Delivery()
+        now = time.time()
+        if before.open_until is not None and before.open_until > now:
+            return Delivery(again_after=before.open_until - now + BUSY_MARGIN_SECONDS)
+        state = self.runs.begin_attempt(chunk.run_id, before, now + self.seconds_left())
+        if state is None:
+            return Delivery(again_after=RETRY_SECONDS)
+        try:
+            attempt = self._work(run, chunk, state, workshop)
+            return self._settle(run, chunk, state, attempt)
+        except Exception:
+            # Whatever rises here has not killed this process: it must not count as a death.
+            self.runs.close_attempt(run.run_id, state, None)
+            raise
+
+    def _work(
+        self,
+        run: Run,
+        chunk: Chunk,
+        state: ChunkState,
+        workshop: Callable[[Run], AbstractContextManager[Press]],
+    ) -> _Attempt:
+        saved = EMPTY_PART
+        if state.saved_attempt is not None:
+            saved = self.store.read_part(run.run_id, chunk.number, state.saved_attempt)
+        attempt = _Attempt(dict(saved.reports), dict(saved.tries))
+        deaths = state.row_deaths or {}
+        for row in attempt.missing(chunk):
+            given_up = _given_up(row, attempt.tries.get(row.number, 0), deaths.get(row.number, 0))
+            if given_up:
+                attempt.end(without_trying(row, given_up))
+        rows = sorted(attempt.missing(chunk), key=lambda row: deaths.get(row.number, 0))
+        if not rows:
+            return attempt
+        with workshop(run) as press:
+            if state.deaths:
+                for row in rows:
+                    if self._has_time():
+                        self.runs.take_in_hand(run.run_id, state, row.number)
+                        _note(attempt, row, self._try(press, row))
+            else:
+                for row, ended in zip(
+                    rows,
+                    in_order(lambda row: self._try(press, row), rows, self.threads),
+                    strict=True,
+                ):
+                    _note(attempt, row, ended)
+        return attempt
+
+    def _settle(self, run: Run, chunk: Chunk, state: ChunkState, attempt: _Attempt) -> Delivery:
+        part = Part(attempt.reports, attempt.tries)
+        if attempt.missing(chunk):
+            self.store.write_part(run.run_id, chunk.number, state.attempts, part)
+            self.runs.close_attempt(run.run_id, state, state.attempts)
+            return attempt.delivery(RETRY_SECONDS if attempt.faults else 0)
+        end_chunk(run, state, part, self.runs, self.store, self.reports)
+        return attempt.delivery(None)
+
+    def _try(self, press: Press, row: Row) -> RowReport | Exception | None:
+        """The row's report, what put it off, or None where there was no time to begin."""
+        if not self._has_time():
+            return None
+        try:
+            return press(row)
+        except Exception as fault:  # noqa: BLE001 - a bug that one odd picture meets costs its row
+            return fault
+
+    def _has_time(self) -> bool:
+        return self.seconds_left() > ROW_RESERVE_SECONDS
+
+
+def _note(attempt: _Attempt, row: Row, ended: RowReport | Exception | None) -> None:
+    if isinstance(ended, RowReport):
+        attempt.end(ended)
+    elif ended is not None:
+        attempt.put_off(row, ended)
+
+
+def _given_up(row: Row, tries: int, deaths: int) -> RowFailed | None:
+    if deaths >= ROW_DEATHS:
+        return RowFailed(
+            FailureCode.WORKER_LOST,
+            f"The worker was lost {deaths + 1} times with {row.key} in hand; the object was not "
+            "changed by this row.",
+        )
+    if tries >= ROW_TRIES:
+        return RowFailed(
+            FailureCode.RETRIES_EXHAUSTED,
+            f"{tries} tries ended in passing errors; upload failed.csv to try again.",
+        )
+    return None

@@ -1,0 +1,82 @@
+"""What the parent and the codec process say to each other: one JSON object a line, each way."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from imagepress.errors import RowFailed, RowSkipped
+from imagepress.image_header import ImageFormat, ImageHeader
+from imagepress.outcome import FailureCode, SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """How the output was made; `quality` 0-100, None where nothing lossy was done."""
+
+    encoder: str
+    quality: int | None
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every pixel is as before."""
+        return self.quality is None
+
+
+@dataclass(frozen=True, slots=True)
+class CodecRequest:
+    """Compress the file `source` into the file `output` at `quality` (0-100)."""
+
+    source: Path
+    output: Path
+    header: ImageHeader
+    quality: int
+
+    def to_line(self) -> bytes:
+        """The request as one line."""
+        header = asdict(self.header)
+        return _to_line(
+            {
+                "source": str(self.source),
+                "output": str(self.output),
+                "header": header,
+                "quality": self.quality,
+            }
+        )
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "CodecRequest":
+        """Read back what `to_line` wrote."""
+        values = json.loads(line)
+        header = values["header"]
+        header["format"] = ImageFormat(header["format"])
+        return cls(
+            Path(values["source"]),
+            Path(values["output"]),
+            ImageHeader(**header),
+            values["quality"],
+        )
+
+
+def reply_to_line(reply: Encoded | RowSkipped | RowFailed) -> bytes:
+    """A result, or the outcome that ended the row, as one line."""
+    match reply:
+        case Encoded():
+            return _to_line({"encoded": asdict(reply)})
+        case RowSkipped():
+            return _to_line({"skipped": reply.reason, "message": str(reply)})
+        case RowFailed():
+            return _to_line({"failed": reply.code, "message": str(reply)})
+
+
+def reply_from_line(line: bytes) -> Encoded:
+    """The result, or raise the `RowSkipped` or `RowFailed` that the codec process answered."""
+    values = json.loads(line)
+    if "skipped" in values:
+        raise RowSkipped(SkipReason(values["skipped"]), values["message"])
+    if "failed" in values:
+        raise RowFailed(FailureCode(values["failed"]), values["message"])
+    return Encoded(**values["encoded"])
+
+
+def _to_line(values: object) -> bytes:
+    return json.dumps(values).encode() + b"\n"

@@ -1,0 +1,92 @@
+"""Proof that a compressed file still is the picture that it was made from.
+
+Lossless means equal pixels, frame by frame. Lossy results are compared on a grid of averaged
+blocks, which coding noise does not move but a wrong colour space, a shift or damage does.
+"""
+
+from pathlib import Path
+
+from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
+
+from imagepress.errors import RowFailed
+from imagepress.image_header import ImageHeader, read_header
+from imagepress.outcome import FailureCode
+
+BLOCK = 8
+DEEP = 16
+BASE_TOLERANCE = 4.0
+TOLERANCE_A_QUALITY = 0.3
+COMPARED_INFO = ("icc_profile", "exif", "xmp", "dpi", "comment", "gamma", "chromaticity")
+
+# The limit on pixels is the run's own and was checked on the header already.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def load(file: Path, header: ImageHeader) -> Image.Image:
+    """Decode the whole picture in `file`; raise `RowFailed` where it is damaged."""
+    try:
+        image = Image.open(file, formats=(header.format,))
+        image.load()
+    except MemoryError:
+        raise RowFailed(
+            FailureCode.TOO_LARGE_FOR_MEMORY, "The picture does not fit into the function's memory."
+        ) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise _damaged(str(error)) from None
+    if image.size != (header.width, header.height):
+        raise _damaged(f"it decodes to {image.width} x {image.height} pixels")
+    return image
+
+
+def verify(before: Image.Image, output: Path, header: ImageHeader, *, quality: int | None) -> None:
+    """Raise `RowFailed(UNFAITHFUL)` unless `output` is `before`; `quality` None means lossless."""
+    new_header = read_header(output)
+    if new_header.depth != header.depth and DEEP in (new_header.depth, header.depth):
+        raise _unfaithful(f"it has {new_header.depth} bits a sample instead of {header.depth}")
+    after = load(output, header)
+    if getattr(before, "n_frames", 1) != getattr(after, "n_frames", 1):
+        raise _unfaithful("it has another number of frames")
+    for name in COMPARED_INFO:
+        if before.info.get(name) != after.info.get(name):
+            raise _unfaithful(f"its {name} differs")
+    if quality is None:
+        _compare_all_frames(before, after)
+    elif before.mode != after.mode:
+        raise _unfaithful(f"it became {after.mode} from {before.mode}")
+    else:
+        _compare_blocks(before, after, BASE_TOLERANCE + (100 - quality) * TOLERANCE_A_QUALITY)
+
+
+def _compare_all_frames(before: Image.Image, after: Image.Image) -> None:
+    for frame in range(getattr(before, "n_frames", 1)):
+        if frame:
+            before.seek(frame)
+            after.seek(frame)
+        one, other = _comparable(before, after)
+        if one.tobytes() != other.tobytes():
+            raise _unfaithful("its pixels differ")
+
+
+def _comparable(before: Image.Image, after: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Both in one mode that holds all of both: a palette and its colours are the same picture."""
+    same_transparency = before.info.get("transparency") == after.info.get("transparency")
+    if before.mode == after.mode != "P" and same_transparency:
+        return before, after
+    return before.convert("RGBA"), after.convert("RGBA")
+
+
+def _compare_blocks(before: Image.Image, after: Image.Image, tolerance: float) -> None:
+    difference = ImageChops.difference(before.reduce(BLOCK), after.reduce(BLOCK))
+    worst = max(ImageStat.Stat(difference).rms)
+    if worst > tolerance:
+        raise _unfaithful(f"its colours are off by {worst:.0f} of 255")
+
+
+def _damaged(why: str) -> RowFailed:
+    return RowFailed(FailureCode.CORRUPT_IMAGE, f"The image is damaged: {why}.")
+
+
+def _unfaithful(why: str) -> RowFailed:
+    return RowFailed(
+        FailureCode.UNFAITHFUL, f"The compressed picture is not the original: {why}; it stays."
+    )

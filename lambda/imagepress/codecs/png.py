@@ -1,0 +1,72 @@
+"""PNG: better filters and deflate, and smaller colour types that hold the very same pixels."""
+
+from pathlib import Path
+
+import oxipng
+
+from imagepress import png_structure as structure
+from imagepress.codec_protocol import Encoded
+from imagepress.codecs import fidelity
+from imagepress.errors import RowFailed, RowSkipped
+from imagepress.image_header import ImageHeader
+from imagepress.outcome import FailureCode, SkipReason
+
+LEVEL = 2
+DEEP = 16
+
+_LEFT_ALONE = {
+    b"caBX": "it carries signed content credentials (C2PA)",
+    b"dSIG": "it is digitally signed",
+    b"CgBI": "it is in Apple's own variant of PNG",
+}
+
+
+def compress_png(source: Path, output: Path, header: ImageHeader, quality: int) -> Encoded:
+    """Pack `source` without loss, whatever the quality; see the package for the contract."""
+    del quality
+    data = source.read_bytes()
+    _refuse_what_would_be_lost(data)
+    picture = fidelity.load(source, header)
+    packed = _pack(data, header)
+    _check_metadata(data, packed)
+    output.write_bytes(packed)
+    fidelity.verify(picture, output, header, quality=None)
+    return Encoded("oxipng", None)
+
+
+def _refuse_what_would_be_lost(data: bytes) -> None:
+    try:
+        parts = structure.parse(data)
+    except structure.MalformedPngError as error:
+        raise RowFailed(FailureCode.CORRUPT_IMAGE, f"The image is damaged: {error}.") from None
+    for kind in sorted(parts.kinds() & _LEFT_ALONE.keys()):
+        raise _unsupported(_LEFT_ALONE[kind])
+    if len(data) > parts.end:
+        raise _unsupported(f"{len(data) - parts.end:,} bytes follow the picture")
+
+
+def _unsupported(why: str) -> RowSkipped:
+    return RowSkipped(SkipReason.UNSUPPORTED_IMAGE, f"The PNG is left as it is: {why}.")
+
+
+def _pack(data: bytes, header: ImageHeader) -> bytes:
+    try:
+        return oxipng.optimize_from_memory(
+            data,
+            level=LEVEL,
+            strip=oxipng.StripChunks.none(),
+            interlace=None,
+            # Palettes may get narrower; a picture with 16 bits keeps them.
+            bit_depth_reduction=header.depth < DEEP,
+            grayscale_reduction=False,
+        )
+    except oxipng.PngError as error:
+        raise RowFailed(FailureCode.CORRUPT_IMAGE, f"The image is damaged: {error}.") from None
+
+
+def _check_metadata(before: bytes, after: bytes) -> None:
+    if structure.metadata(before) != structure.metadata(after):
+        raise RowFailed(
+            FailureCode.UNFAITHFUL,
+            "The compressed picture would have lost metadata; the original stays.",
+        )

@@ -1,0 +1,99 @@
+"""The lines of the run's log, to the letter of the original script's, and the events behind them.
+
+Keys are hostile: a newline in a key must not forge a line, so control characters are escaped.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+MEGABYTE = 1_000_000
+INFO = "INFO"
+WARNING = "WARNING"
+ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One action: when (seconds since the epoch, UTC), how grave, and the log's sentence."""
+
+    time: float
+    level: str
+    message: str
+
+    def to_json(self) -> list[object]:
+        """The event as a short list."""
+        return [round(self.time, 3), self.level, self.message]
+
+
+def event_from_json(values: Sequence[object]) -> Event:
+    """Read back what `Event.to_json` wrote."""
+    time, level, message = values
+    return Event(float(str(time)), str(level), str(message))
+
+
+def line(event: Event) -> str:
+    """`2024-02-01 12:00:00 - INFO - message`, in UTC, always exactly one line."""
+    stamp = datetime.fromtimestamp(event.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{stamp} - {event.level} - {one_line(event.message)}"
+
+
+def lines(events: Iterable[Event]) -> str:
+    """Several lines, each with its newline."""
+    return "".join(f"{line(event)}\n" for event in events)
+
+
+def log_name(started: datetime) -> str:
+    """`compression_<YYYY-MM-DD_HH-MM-SS>.log`, the start of the run in UTC."""
+    return f"{log_stem(started)}.log"
+
+
+def log_stem(started: datetime) -> str:
+    """The log's name without its ending; companions on a desktop share it."""
+    return f"compression_{started.astimezone(UTC):%Y-%m-%d_%H-%M-%S}"
+
+
+def downloading(key: str) -> str:
+    """Before the GET."""
+    return f"Downloading object {key} from AWS S3."
+
+
+def saved(file: str, size: int) -> str:
+    """The object's bytes are in `temp_dir`."""
+    return f"File saved in {file} with size: {megabytes(size)}"
+
+
+def compressing(file: str, image_format: str) -> str:
+    """Before the codec."""
+    return f"Compressing {file} object as {image_format} file"
+
+
+def uploaded(key: str, bucket: str, size: int) -> str:
+    """The original is replaced."""
+    return f"Upload object {key} for bucket {bucket} with size {megabytes(size)}"
+
+
+def deleted(file: str) -> str:
+    """The temporary file is gone."""
+    return f"File {file} was deleted."
+
+
+def megabytes(size: int) -> str:
+    """`3.5 MB` (10^6 bytes); small files keep two significant digits."""
+    value = size / MEGABYTE
+    if value >= 0.95 or size == 0:
+        return f"{value:.1f} MB"
+    decimals = 2
+    while decimals < 6 and value < 10 ** -(decimals - 1):
+        decimals += 1
+    return f"{value:.{decimals}f} MB"
+
+
+def one_line(text: str) -> str:
+    """`text` with every character that could end or hide a line written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

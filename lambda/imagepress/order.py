@@ -1,0 +1,105 @@
+"""An order: somebody's wish for a run, from a direct invocation or an upload, before any check."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from imagepress.errors import Refused
+from imagepress.settings import check_event, read_metadata
+
+MISSING_CSV_PATH = (
+    "csv_path is missing; it must be the key of a CSV in the trigger bucket or s3://bucket/key."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One object, or one version of it."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    @property
+    def url(self) -> str:
+        """`s3://bucket/key`."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for.
+
+    Orders with equal `token` are the same run. `event` holds a direct invocation's parameters;
+    an upload's stand in its object's metadata.
+    """
+
+    token: str
+    started: datetime
+    csv: str
+    event: Mapping[str, Any] | None = None
+    upload: Location | None = None
+
+    def fingerprint(self) -> str:
+        """What must be equal where a token comes again."""
+        wish = {"event": self.event, "upload": self.upload.url if self.upload else None}
+        return json.dumps(wish, sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An order whose parameters are known and valid; `csv` says where the manifest is."""
+
+    values: Mapping[str, Any]
+    csv: Location
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+def direct_order(event: Mapping[str, Any], request_id: str, now: float) -> Order:
+    """The order of a direct invocation; retries of one asynchronous call share `request_id`."""
+    token = event.get("client_token")
+    csv = event.get("csv_path")
+    return Order(
+        token=f"client:{token}" if token else f"request:{request_id}",
+        started=datetime.fromtimestamp(now, UTC),
+        csv=csv if isinstance(csv, str) else "",
+        event=dict(event),
+    )
+
+
+def upload_order(upload: Location, sequencer: str, event_time: str) -> Order:
+    """The order of an uploaded CSV; repeated notifications of one upload share `sequencer`."""
+    return Order(
+        token=f"upload:{upload.url}:{upload.version_id or ''}:{sequencer}",
+        started=datetime.fromisoformat(event_time),
+        csv=upload.key,
+        upload=upload,
+    )
+
+
+def direct_wish(event: Mapping[str, Any], trigger_bucket: str, readable: Sequence[str]) -> Wish:
+    """Check a direct invocation; raise `Refused` for anything wrong."""
+    values = check_event(event)
+    if "csv_path" not in values:
+        raise Refused(MISSING_CSV_PATH)
+    path = values["csv_path"]
+    bucket, key = trigger_bucket, path
+    if path.startswith("s3://"):
+        bucket, _, key = path.removeprefix("s3://").partition("/")
+    if bucket not in readable or not key:
+        raise Refused(
+            f"csv_path is {path!r}; it must be a key in the trigger bucket or "
+            f"s3://bucket/key with one of the buckets {', '.join(readable)}."
+        )
+    return Wish(values, Location(bucket, key))
+
+
+def upload_wish(upload: Location, metadata: Mapping[str, str]) -> Wish:
+    """Check the parameters in an uploaded CSV's metadata; raise `Refused` for anything wrong."""
+    values, ignored = read_metadata(metadata)
+    notes = []
+    if ignored:
+        notes.append(f"Metadata of the CSV that is no parameter was ignored: {', '.join(ignored)}.")
+    return Wish(values, upload, notes)

@@ -1,0 +1,214 @@
+"""What people get from a run: log, results, failed rows and summary, from its rows in order.
+
+The same writer serves the reporter and the command line. Keys are hostile: a cell must not become
+a formula in a spreadsheet, nor a key a line of the log.
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from imagepress import __version__, journal
+from imagepress.journal import Event
+from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, Totals
+from imagepress.part import RowReport
+from imagepress.settings import RunSettings
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+TEXT_COLUMNS = frozenset({"path", "message"})
+FAILED_COLUMNS = ("path", "reason", "message")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What the report says of the run as a whole; `source` is where its manifest came from."""
+
+    run_id: str
+    started: datetime
+    source: str
+    bucket_name: str
+    settings: RunSettings
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where the report's four files are written."""
+
+    log: Path
+    results: Path
+    failed: Path
+    summary: Path
+
+
+@dataclass(slots=True)
+class Tally:
+    """Everything that is counted while the rows go by."""
+
+    totals: Totals = field(default_factory=Totals)
+    reasons: Counter[str] = field(default_factory=Counter)
+    formats: dict[str, Totals] = field(default_factory=dict)
+    encoders: Counter[str] = field(default_factory=Counter)
+    work_seconds: float = 0.0
+
+    def add(self, report: RowReport) -> None:
+        """Count one row."""
+        result = report.result
+        self.totals = self.totals.plus(result)
+        if result.reason is not None:
+            self.reasons[result.reason] += 1
+        if result.format is not None:
+            self.formats[result.format] = self.formats.get(result.format, Totals()).plus(result)
+        if result.encoder is not None:
+            self.encoders[result.encoder] += 1
+        self.work_seconds += result.seconds or 0.0
+
+
+def write_report(
+    facts: RunFacts,
+    rows: Iterable[RowReport],
+    files: ReportFiles,
+    *,
+    status: str,
+    message: str,
+    links: Mapping[str, str],
+) -> dict[str, Any]:
+    """Write all files of the report; return what `summary.json` says.
+
+    `status` is how the run ended, `links` where people will find the files.
+    """
+    tally = Tally()
+    with (
+        files.log.open("w", encoding="utf-8", newline="") as log,
+        files.results.open("w", encoding="utf-8", newline="") as results,
+        files.failed.open("w", encoding="utf-8", newline="") as failed,
+    ):
+        result_rows = csv.writer(results, lineterminator="\n")
+        failed_rows = csv.writer(failed, lineterminator="\n")
+        result_rows.writerow(RESULT_COLUMNS)
+        failed_rows.writerow(FAILED_COLUMNS)
+        log.write(journal.lines(_opening(facts)))
+        for report in rows:
+            tally.add(report)
+            log.write(journal.lines(report.events))
+            result_rows.writerow(_cells(report))
+            if _can_be_tried_again(report):
+                result = report.result
+                failed_rows.writerow((result.path, result.reason, _harmless(result.message)))
+        finished = datetime.now(UTC)
+        log.write(journal.lines(_closing(finished, tally, status, message)))
+    summary = _summary(facts, tally, finished, status, message, links)
+    files.summary.write_text(f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n", "utf-8")
+    return summary
+
+
+def _opening(facts: RunFacts) -> list[Event]:
+    settings = facts.settings.to_json()
+    parameters = ", ".join(f"{name} {value}" for name, value in settings.items())
+    at = facts.started.timestamp()
+    first = (
+        f"Processing started: run {facts.run_id}, bucket {facts.bucket_name}, "
+        f"CSV {facts.source}, {parameters}"
+    )
+    return [
+        Event(at, journal.INFO, first),
+        *(Event(at, journal.WARNING, note) for note in facts.notes),
+    ]
+
+
+def _closing(finished: datetime, tally: Tally, status: str, message: str) -> list[Event]:
+    totals = tally.totals
+    at = finished.timestamp()
+    events = []
+    if message:
+        level = journal.ERROR if status == "FAILED" else journal.WARNING
+        events.append(Event(at, level, message))
+    events.append(
+        Event(
+            at,
+            journal.INFO,
+            f"Processing finished: {status}, {totals.rows} images: {totals.compressed} compressed, "
+            f"{totals.skipped} skipped, {totals.failed} failed; "
+            f"{journal.megabytes(totals.bytes_before)} became "
+            f"{journal.megabytes(totals.bytes_after)}, {_saved_percent(totals)} % saved",
+        )
+    )
+    return events
+
+
+def _cells(report: RowReport) -> list[object]:
+    result = report.result
+    return [
+        _harmless(getattr(result, name)) if name in TEXT_COLUMNS else getattr(result, name)
+        for name in RESULT_COLUMNS
+    ]
+
+
+def _harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _can_be_tried_again(report: RowReport) -> bool:
+    result = report.result
+    return result.outcome is Outcome.FAILED and result.reason is not FailureCode.INVALID_ROW
+
+
+def _summary(
+    facts: RunFacts,
+    tally: Tally,
+    finished: datetime,
+    status: str,
+    message: str,
+    links: Mapping[str, str],
+) -> dict[str, Any]:
+    totals = tally.totals
+    return {
+        "run_id": facts.run_id,
+        "status": status,
+        "message": message,
+        "notes": list(facts.notes),
+        "version": __version__,
+        "source": facts.source,
+        "bucket_name": facts.bucket_name,
+        "parameters": facts.settings.to_json(),
+        "started": _iso(facts.started),
+        "finished": _iso(finished),
+        "seconds": round((finished - facts.started).total_seconds(), 3),
+        "work_seconds": round(tally.work_seconds, 3),
+        "rows": totals.rows,
+        "outcomes": {
+            Outcome.COMPRESSED: totals.compressed,
+            Outcome.SKIPPED: totals.skipped,
+            Outcome.FAILED: totals.failed,
+        },
+        "reasons": dict(sorted(tally.reasons.items())),
+        "encoders": dict(sorted(tally.encoders.items())),
+        "formats": {
+            name: {
+                "images": of_format.rows,
+                "compressed": of_format.compressed,
+                "bytes_before": of_format.bytes_before,
+                "bytes_after": of_format.bytes_after,
+            }
+            for name, of_format in sorted(tally.formats.items())
+        },
+        "bytes_before": totals.bytes_before,
+        "bytes_after": totals.bytes_after,
+        "bytes_saved": totals.bytes_saved,
+        "saved_percent": _saved_percent(totals),
+        "files": dict(links),
+    }
+
+
+def _saved_percent(totals: Totals) -> float:
+    return round(100 * totals.bytes_saved / totals.bytes_before, 1) if totals.bytes_before else 0.0
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

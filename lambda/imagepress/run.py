@@ -1,0 +1,115 @@
+"""What is known of a run and of its chunks: plain values, as the runs table keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from imagepress.outcome import Totals
+from imagepress.settings import RunSettings
+
+MAX_SHARDS = 32
+CHUNKS_A_SHARD = 1000
+
+
+class RunStatus(StrEnum):
+    """RUNNING, then REPORTING, then one of the ends."""
+
+    RUNNING = "RUNNING"
+    REPORTING = "REPORTING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    ABORTED = "ABORTED"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestPointer:
+    """One version of a manifest: bytes that cannot change while a run reads them.
+
+    `column` is the index of `path`; rows start at byte `start`; `size` in bytes.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    column: int
+    start: int
+    gzipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far the dispatcher is: next byte of the manifest, next chunk, next row."""
+
+    offset: int
+    chunk: int = 0
+    row: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run as the table knows it; the first group never changes."""
+
+    run_id: str
+    created: float
+    source: str
+    bucket_name: str
+    settings: RunSettings
+    chunk_size: int
+    shards: int
+    notes: tuple[str, ...] = ()
+
+    status: RunStatus = RunStatus.RUNNING
+    manifest: ManifestPointer | None = None
+    cursor: Cursor | None = None
+    fence: int = 0
+    chunks_total: int | None = None
+    rows_total: int | None = None
+    end_status: RunStatus = RunStatus.COMPLETED
+    message: str = ""
+    updated: float = 0.0
+    resends: int = 0
+
+    @property
+    def started(self) -> datetime:
+        """When the run began, UTC."""
+        return datetime.fromtimestamp(self.created, UTC)
+
+    @property
+    def fully_dispatched(self) -> bool:
+        """Whether all chunks have been sent."""
+        return self.chunks_total is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkState:
+    """A chunk's item: attempts begun, how many died, which row each death had in hand.
+
+    `open_until` is set while an attempt is on (seconds since the epoch); `saved_attempt` names
+    the part with what earlier attempts finished; `done_attempt` the part that counts.
+    """
+
+    number: int
+    attempts: int = 0
+    deaths: int = 0
+    open_until: float | None = None
+    in_hand: int | None = None
+    row_deaths: Mapping[int, int] | None = None
+    saved_attempt: int | None = None
+    done_attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """The sum of a run's counters."""
+
+    chunks_done: int
+    totals: Totals
+
+
+def shards_for(estimated_chunks: int) -> int:
+    """How many counter items a run of this size wants."""
+    return max(1, min(MAX_SHARDS, estimated_chunks // CHUNKS_A_SHARD))

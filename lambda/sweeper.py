@@ -1,0 +1,28 @@
+"""Lambda handler of the sweeper, called by a schedule."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from environment import Environment, sqs_client
+from imagepress.sweep import Sweeper
+from telemetry import logger
+
+_environment = Environment.from_env()
+_sqs = sqs_client()
+_sweeper = Sweeper(
+    runs=_environment.runs(),
+    dispatches=_environment.queue("DISPATCH_QUEUE_URL", _sqs),
+    chunk_queue=_environment.queue("CHUNK_QUEUE_URL", _sqs),
+    reports=_environment.queue("REPORT_QUEUE_URL", _sqs),
+)
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: Any, context: LambdaContext) -> Any:
+    """Push on every run that has stalled; what was done, by run."""
+    del event, context
+    done = _sweeper.sweep()
+    if done:
+        logger.warning("swept", done=done)
+    return done

@@ -1,0 +1,42 @@
+"""The AWS clients of one emulator; they never read the shell's AWS settings or proxies."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import boto3
+from botocore.config import Config
+
+from local.emulator import REGION, Emulator
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """One client for each service that the demo and the tests speak to."""
+
+    s3: "S3Client"
+    sqs: "SQSClient"
+    dynamodb: "DynamoDBClient"
+    functions: "LambdaClient"
+    cloudformation: "CloudFormationClient"
+
+    @classmethod
+    def of(cls, emulator: Emulator) -> Self:
+        session = boto3.Session("test", "test", region_name=REGION)
+        config = Config(proxies={}, retries={"mode": "standard"}, read_timeout=120)
+        url, trust = emulator.endpoint, str(emulator.certificate)
+        return cls(
+            s3=session.client("s3", endpoint_url=url, verify=trust, config=config),
+            sqs=session.client("sqs", endpoint_url=url, verify=trust, config=config),
+            dynamodb=session.client("dynamodb", endpoint_url=url, verify=trust, config=config),
+            functions=session.client("lambda", endpoint_url=url, verify=trust, config=config),
+            cloudformation=session.client(
+                "cloudformation", endpoint_url=url, verify=trust, config=config
+            ),
+        )

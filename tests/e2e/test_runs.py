@@ -1,0 +1,130 @@
+"""The deployed system, from a CSV or an invocation to replaced objects and a report."""
+
+import csv
+import io
+
+import pytest
+from PIL import Image
+
+from imagepress.runs import RunStatus
+from tests.e2e.system import System
+
+pytestmark = pytest.mark.e2e
+
+
+def picture(size: tuple[int, int] = (320, 240), quality: int = 95) -> bytes:
+    """A JPEG with room for savings."""
+    image = Image.merge("RGB", [Image.linear_gradient("L").resize(size)] * 3)
+    image.paste(Image.effect_noise((size[0] // 2, size[1] // 2), 40), (10, 10))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def size_of(body: bytes | None) -> tuple[int, int]:
+    assert body is not None
+    with Image.open(io.BytesIO(body)) as image:
+        image.load()
+        return image.size
+
+
+def test_an_uploaded_csv_replaces_its_images(system: System, name: str) -> None:
+    body = picture()
+    keys = [f"{name}/{number}.jpg" for number in range(3)]
+    for key in keys:
+        system.put(key, body, ContentType="image/jpeg", CacheControl="max-age=60")
+
+    run = system.await_run(system.upload_csv(f"{name}.csv", keys))
+
+    assert run.status is RunStatus.COMPLETED
+    assert run.outcomes() == ["COMPRESSED"] * 3
+    for key in keys:
+        now = system.get(key)
+        assert now is not None
+        assert len(now) < len(body)
+        assert size_of(now) == size_of(body)
+        assert system.head(key)["CacheControl"] == "max-age=60"
+
+
+def test_the_log_has_the_actions_of_each_row_in_order(system: System, name: str) -> None:
+    keys = [f"{name}/a b+c.jpg", f"{name}/missing.jpg"]
+    body = picture()
+    system.put(keys[0], body)
+
+    run = system.await_run(system.upload_csv(f"{name}.csv", keys))
+
+    bucket = system.deployment.images_bucket
+    said = [line for line in run.log_lines if "a b+c" in line or "missing" in line]
+    assert said[0] == f"INFO - Downloading object {keys[0]} from AWS S3."
+    assert any(
+        line.startswith(f"INFO - Upload object {keys[0]} for bucket {bucket} with size")
+        for line in said
+    )
+    assert run.log_lines[0].startswith("INFO - Processing started")
+    assert run.log_lines[-1].startswith("INFO - Processing finished: COMPLETED, 2 images")
+    assert run.outcomes() == ["COMPRESSED", "FAILED/NOT_FOUND"]
+    assert [row["path"] for row in csv.DictReader(io.StringIO(run.failed))] == [keys[1]]
+
+
+def test_a_direct_invocation_answers_at_once_and_runs(system: System, name: str) -> None:
+    key = f"{name}/picture.jpg"
+    system.put(key, picture())
+    system.put_csv(f"{name}.txt", f"path\n{key}\n".encode())
+
+    answer = system.invoke({"csv_path": f"{name}.txt", "perc_compression_quality": 70})
+
+    assert answer["status"] == "RUNNING"
+    assert answer["estimated_rows"] >= 1
+    run = system.await_run(answer["run_id"])
+    assert run.outcomes() == ["COMPRESSED"]
+    assert run.summary["parameters"]["perc_compression_quality"] == 70
+    assert answer["log"].startswith(f"s3://{system.deployment.runs_bucket}/runs/{run.run_id}/")
+
+
+def test_a_second_run_touches_nothing(system: System, name: str) -> None:
+    keys = [f"{name}/{number}.jpg" for number in range(2)]
+    for key in keys:
+        system.put(key, picture())
+    system.await_run(system.upload_csv(f"{name}-1.csv", keys))
+    before = [system.head(key) for key in keys]
+
+    second = system.await_run(system.upload_csv(f"{name}-2.csv", keys))
+
+    assert second.outcomes() == ["SKIPPED/ALREADY_COMPRESSED"] * 2
+    for key, head in zip(keys, before, strict=True):
+        assert system.head(key)["VersionId"] == head["VersionId"]
+
+
+def test_every_awkward_row_has_its_outcome(system: System, name: str) -> None:
+    gif = io.BytesIO()
+    Image.new("L", (8, 8)).save(gif, "GIF")
+    objects = {"cut.jpg": picture()[:2000], "animation.gif": gif.getvalue(), "wrong.png": picture()}
+    for key, body in objects.items():
+        system.put(f"{name}/{key}", body)
+    rows = [*(f"{name}/{key}" for key in objects), f"{name}/wrong.png", f"{name}/no.jpg"]
+
+    run = system.await_run(system.upload_csv(f"{name}.csv", rows))
+
+    assert run.outcomes() == [
+        "FAILED/CORRUPT_IMAGE",
+        "SKIPPED/UNSUPPORTED_FORMAT",
+        "COMPRESSED",
+        "SKIPPED/DUPLICATE",
+        "FAILED/NOT_FOUND",
+    ]
+    for key in ("cut.jpg", "animation.gif"):
+        assert system.get(f"{name}/{key}") == objects[key]
+
+
+def test_a_csv_without_the_column_is_a_failed_run_with_a_reason(system: System, name: str) -> None:
+    run = system.await_run(system.upload_csv(f"{name}.csv", b"file\na.jpg\n"))
+
+    assert run.status is RunStatus.FAILED
+    assert "file" in run.summary["message"]
+
+
+def test_an_empty_csv_is_a_completed_run(system: System, name: str) -> None:
+    run = system.await_run(system.upload_csv(f"{name}.csv", b"path\n"))
+
+    assert run.status is RunStatus.COMPLETED
+    assert run.summary["rows"] == 0
