@@ -173,6 +173,7 @@ _READERS: Mapping[str, _Reader] = {
     "undertaker": _function_size("undertaker"),
     "sweeper": _function_size("sweeper"),
     "log_retention_days": _one_of(*LOG_RETENTION_DAYS),
+    # A run lives as long as its messages can, 14 days, and is reported from its parts.
     "part_retention_days": _whole_number(15, 3650),
     "run_defaults": _run_defaults,
 }

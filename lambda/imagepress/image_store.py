@@ -6,7 +6,7 @@ in the same request, under the condition that the object still is the one that w
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -85,7 +85,7 @@ class ImageStore:
             answer = self._s3.get_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
         except (ClientError, BotoCoreError, HTTPError) as error:
             raise _read_error(error, self.bucket, key) from error
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             yield _stored(key, answer), body
 
     def head(self, key: str) -> StoredObject | None:
@@ -123,14 +123,15 @@ class ImageStore:
                     Bucket=self.bucket,
                     Key=stored.key,
                     Body=body,
-                    IfMatch=stored.etag,
+                    IfMatch=f'"{stored.etag}"',
+                    ChecksumAlgorithm="SHA256",
                     ChecksumSHA256=marker.sha256,
                     Metadata=metadata,
                     **arguments,
                 )
         except (ClientError, BotoCoreError, HTTPError) as error:
             return self._after_failed_put(error, stored, marker)
-        return Written(answer["ETag"], answer.get("VersionId"))
+        return Written(_bare(answer["ETag"]), answer.get("VersionId"))
 
     def _after_failed_put(self, error: Exception, stored: StoredObject, marker: Marker) -> Written:
         """An answer can be lost after the write was applied: the object itself tells."""
@@ -209,13 +210,18 @@ def _stored(key: str, answer: Mapping[str, Any]) -> StoredObject:
     return StoredObject(
         key=key,
         size=size,
-        etag=answer["ETag"],
+        etag=_bare(answer["ETag"]),
         version_id=answer.get("VersionId"),
         metadata=answer.get("Metadata", {}),
         properties=properties,
         tag_count=answer.get("TagCount", 0),
         sha256=answer.get("ChecksumSHA256") if _is_full(answer) else None,
     )
+
+
+def _bare(etag: str) -> str:
+    """An ETag without the quotes that it wears in a header."""
+    return etag.strip('"')
 
 
 def _is_full(answer: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,7 +106,7 @@ class ManifestStore:
             IfMatch=pointer.etag,
             Range=f"bytes={offset}-",
         )
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             yield from body.iter_chunks(BLOCK_BYTES)
 
     def _sample(self, pointer: ManifestPointer) -> bytes:
@@ -119,7 +120,7 @@ class ManifestStore:
             IfMatch=pointer.etag,
             Range=f"bytes=0-{SAMPLE_BYTES - 1}",
         )
-        with passing_errors("Reading the CSV"), answer["Body"] as body:
+        with passing_errors("Reading the CSV"), closing(answer["Body"]) as body:
             return cast("bytes", body.read())
 
     def _ask(

@@ -1,6 +1,7 @@
 """The runs bucket: the parts that attempts leave, and what a finished run leaves for people."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -73,7 +74,7 @@ class RunStore:
         """Read what an attempt finished."""
         with passing_errors("Reading a part"):
             answer = self._s3.get_object(Bucket=self.bucket, Key=_part_key(run_id, chunk, attempt))
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 text = body.read().decode()
         return part_from_lines(text.split("\n"))
 

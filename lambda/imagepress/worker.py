@@ -33,7 +33,7 @@ from imagepress.outcome import FailureCode, Outcome, RowResult, SkipReason
 from imagepress.part import RowReport
 from imagepress.settings import LOSSLESS_QUALITY, RunSettings
 
-MAX_FILE_NAME = 100
+MAX_FILE_NAME = 60
 TEMP_COPIES = 2
 
 
@@ -94,7 +94,7 @@ def replaced_before(row: Row, stored: StoredObject, marker: Marker) -> RowReport
 def safe_file_name(key: str) -> str:
     """The last part of a key as a file name that cannot leave its folder."""
     name = key.rstrip("/").rsplit("/", 1)[-1]
-    safe = re.sub(r"[^\w.\- ]", "_", name, flags=re.ASCII)[-MAX_FILE_NAME:]
+    safe = re.sub(r"[^\w.\- ]", "_", name)[-MAX_FILE_NAME:]
     return safe if safe.strip(". ") else "image"
 
 
