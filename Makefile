@@ -13,9 +13,11 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-compile --req
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-# The modules of this repository, and no others: what a shell has set for another project would
-# send packages elsewhere or shadow ours.
-unexport PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV VIRTUAL_ENV CONDA_PREFIX
+# What a shell has set for another project would send packages elsewhere, shadow our modules, or
+# point the tests at somebody's account.
+unexport PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX VIRTUAL_ENV
+unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE
+unexport AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_SESSION_TOKEN
 export PYTHONPATH := lambda
 # Node is in there too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)

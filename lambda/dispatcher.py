@@ -87,5 +87,5 @@ def _event_sources(event: Any) -> set[str]:
 
 
 def _logged(answer: dict[str, Any]) -> dict[str, Any]:
-    logger.info("run", **answer)
+    logger.info("run", answer=answer)
     return answer

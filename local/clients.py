@@ -1,9 +1,11 @@
 """The AWS clients of one emulator; they never read the shell's AWS settings or proxies."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from local.emulator import REGION, Emulator
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+_NO_SETTINGS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""For botocore: no variable and no file of these is looked at; a profile may name what is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,8 @@ class Clients:
 
     @classmethod
     def of(cls, emulator: Emulator) -> Self:
-        session = boto3.Session("test", "test", region_name=REGION)
+        bare = botocore.session.Session(session_vars=_NO_SETTINGS)
+        session = boto3.Session("test", "test", region_name=REGION, botocore_session=bare)
         config = Config(proxies={}, retries={"mode": "standard"}, read_timeout=120)
         url, trust = emulator.endpoint, str(emulator.certificate)
         return cls(

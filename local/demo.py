@@ -17,8 +17,9 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from imagepress.run import Run, RunStatus
 from imagepress.run_store import RunFiles
-from imagepress.runs import Run, RunsTable, RunStatus
+from imagepress.runs import RunsTable
 from local import emulator, iam_recorder
 from local.clients import Clients
 from local.corpus import Row, rows
@@ -32,7 +33,7 @@ from local.layout import DEMO, PICTURES, ROOT
 CSV_KEY = "demo.csv"
 QUALITY = "80"
 START_SECONDS = 60.0
-RUN_SECONDS = 300.0
+STALLED_SECONDS = 60.0
 
 _STEP_WIDTH = 68
 _BAR_WIDTH = 30
@@ -47,8 +48,11 @@ def main() -> None:
     began = time.monotonic()
     try:
         _demo()
-    except (EmulatorError, DeployError, FollowError, DemoError) as error:
+    except (EmulatorError, DeployError) as error:
         sys.exit(f"\nThe demo failed. {error}")
+    except (FollowError, DemoError) as error:
+        log = (DEMO / "aws" / "emulator.log").relative_to(ROOT)
+        sys.exit(f"\nThe demo failed. {error}\nWhat the functions said is in {log}.")
     print(f"\nAll is as it should be ({time.monotonic() - began:.0f} s). Nothing is left running.")
 
 
@@ -102,7 +106,7 @@ def _upload(clients: Clients, deployment: Deployment, corpus: Sequence[Row]) -> 
 
 def _follow(table: RunsTable) -> Run:
     run_id = await_start(table, CSV_KEY, seconds=START_SECONDS)
-    look = await_end(table, run_id, seconds=RUN_SECONDS, seen=_progress_bar())
+    look = await_end(table, run_id, stalled_seconds=STALLED_SECONDS, seen=_progress_bar())
     return look.run
 
 

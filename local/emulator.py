@@ -162,9 +162,9 @@ def _spawn(emulator: Emulator, *, owned: bool) -> subprocess.Popen[bytes]:
 
 def _clean_environment(emulator: Emulator) -> dict[str, str]:
     certificate = str(emulator.certificate)
+    kept = ("PATH", "HOME", "LD_LIBRARY_PATH")  # the last for interpreters that need it to start
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.environ.get("HOME", str(emulator.folder)),
+        **{name: os.environ[name] for name in kept if name in os.environ},
         "TMPDIR": str(emulator.folder / "tmp"),
         "LANG": "C.UTF-8",
         "BIND_HOST": _HOST,

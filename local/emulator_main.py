@@ -1,7 +1,7 @@
 """The emulator's process: started by `local/emulator.py` on the emulator's own interpreter.
 
-The emulator's own command is almost what is wanted. This adds four things: a lock that tells others
-whether this instance lives, an end together with its owner, the recorder of permission decisions,
+The emulator's own command is almost what is wanted. This adds a lock that tells others whether the
+instance lives, an end together with its owner, the recorder of permission decisions, a few fixes,
 and no listener on port 443.
 """
 
@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from local import iam_recorder
+from local import emulator_fixes, iam_recorder
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
         if "--with-owner" in sys.argv[2:]:
             threading.Thread(target=_end_with_owner, daemon=True).start()
         iam_recorder.install(folder / "iam.jsonl")
+        emulator_fixes.install()
         app: Any = importlib.import_module("ministack.app")
         # With TLS it listens on 443 as well wherever it may: a second instance, or another
         # program that wants that port, would be disturbed.

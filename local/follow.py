@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imagepress.run import Run, RunProgress, RunStatus
 from imagepress.run_id import csv_slug
-from imagepress.runs import ACTIVE, Run, RunProgress, RunsTable, RunStatus
+from imagepress.runs import RunsTable
 
 _POLL_SECONDS = 0.2
 
@@ -23,7 +24,7 @@ class Look:
 
     @property
     def ended(self) -> bool:
-        return self.run.status not in ACTIVE
+        return self.run.status not in (RunStatus.RUNNING, RunStatus.REPORTING)
 
     def __str__(self) -> str:
         rows = f"{self.progress.totals.rows} of {_known(self.run.rows_total)} rows"
@@ -50,23 +51,35 @@ def newest_run(table: RunsTable, csv_key: str) -> str | None:
 
 
 def await_end(
-    table: RunsTable, run_id: str, *, seconds: float, seen: Callable[[Look], None] | None = None
+    table: RunsTable,
+    run_id: str,
+    *,
+    stalled_seconds: float,
+    seen: Callable[[Look], None] | None = None,
 ) -> Look:
-    """Wait until a run has ended, its report written; `seen` is told of each look at it."""
-    deadline = time.monotonic() + seconds
-    look = None
-    while time.monotonic() < deadline:
-        run = table.load(run_id)
-        if run:
-            look = Look(run, table.progress(run))
-            if seen:
-                seen(look)
-            if look.ended:
-                return look
+    """Wait until a run has ended, its report written; `seen` is told of each look at it.
+
+    However long it takes, as long as it goes on: it is given up when nothing has changed for
+    `stalled_seconds`.
+    """
+    changed = time.monotonic()
+    last = None
+    while time.monotonic() < changed + stalled_seconds:
+        look = _look(table, run_id)
+        if look != last:
+            changed, last = time.monotonic(), look
+        if look and seen:
+            seen(look)
+        if look and look.ended:
+            return look
         time.sleep(_POLL_SECONDS)
-    raise FollowError(
-        f"After {seconds:.0f} s the run has not ended. {look or f'There is no run {run_id}.'}"
-    )
+    where = last or f"There is no run {run_id}."
+    raise FollowError(f"The run has not moved for {stalled_seconds:.0f} s. {where}")
+
+
+def _look(table: RunsTable, run_id: str) -> Look | None:
+    run = table.load(run_id)
+    return Look(run, table.progress(run)) if run else None
 
 
 def _slug_of(run_id: str) -> str:

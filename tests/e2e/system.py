@@ -9,8 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from imagepress.run import RunStatus
 from imagepress.run_store import RunFiles
-from imagepress.runs import RunsTable, RunStatus
+from imagepress.runs import RunsTable
 from local.clients import Clients
 from local.deploy import Deployment
 from local.emulator import Emulator
@@ -18,7 +19,7 @@ from local.follow import Look, await_end, await_start
 from local.iam_recorder import Decision, read
 
 START_SECONDS = 60.0
-RUN_SECONDS = 120.0
+STALLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,9 @@ class System:
             raise AssertionError(f"The dispatcher raised: {payload}")
         return dict(payload)
 
-    def await_run(self, run_id: str, *, seconds: float = RUN_SECONDS) -> FinishedRun:
+    def await_run(self, run_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> FinishedRun:
         """Wait for a run's end, and fetch all that it left."""
-        look = await_end(self.table, run_id, seconds=seconds)
+        look = await_end(self.table, run_id, stalled_seconds=stalled_seconds)
         files = RunFiles.of(look.run)
         results = csv.DictReader(io.StringIO(self.read(files.results), newline=""))
         return FinishedRun(

@@ -6,7 +6,7 @@ import io
 import pytest
 from PIL import Image
 
-from imagepress.runs import RunStatus
+from imagepress.run import RunStatus
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
