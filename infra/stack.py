@@ -164,7 +164,6 @@ class ImagepressStack(Stack):
             continues_itself=True,
             environment={
                 "RUNS_BUCKET": self.runs.name,
-                "IMAGE_BUCKETS": json.dumps(self.images.names),
                 "RUNS_TABLE": self.table.name,
                 "CHUNK_QUEUE_URL": self.chunk_queue.queue.queue_url,
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
@@ -209,7 +208,6 @@ class ImagepressStack(Stack):
             size=self._config.reporter,
             continues_itself=True,
             environment={
-                "TRIGGER_BUCKET": self.trigger.name,
                 "RUNS_BUCKET": self.runs.name,
                 "RUNS_TABLE": self.table.name,
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
@@ -234,7 +232,6 @@ class ImagepressStack(Stack):
             size=self._config.undertaker,
             environment={
                 "RUNS_BUCKET": self.runs.name,
-                "IMAGE_BUCKETS": json.dumps(self.images.names),
                 "RUNS_TABLE": self.table.name,
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
             },

@@ -29,20 +29,17 @@ ENVIRONMENT = {
     },
     "Compressor": {
         "RUNS_BUCKET": RUNS,
-        "IMAGE_BUCKETS": IMAGES,
         "RUNS_TABLE": TABLE,
         "CHUNK_QUEUE_URL": CHUNK,
         "REPORT_QUEUE_URL": REPORT,
     },
     "Reporter": {
-        "TRIGGER_BUCKET": TRIGGER,
         "RUNS_BUCKET": RUNS,
         "RUNS_TABLE": TABLE,
         "REPORT_QUEUE_URL": REPORT,
     },
     "Undertaker": {
         "RUNS_BUCKET": RUNS,
-        "IMAGE_BUCKETS": IMAGES,
         "RUNS_TABLE": TABLE,
         "REPORT_QUEUE_URL": REPORT,
     },
@@ -147,9 +144,9 @@ def test_the_configuration_reaches_the_functions() -> None:
     assert 45 in expiry
 
 
-def test_given_buckets_are_what_the_functions_are_told(given_buckets: Synthesised) -> None:
-    compressor = given_buckets.of_type("AWS::Lambda::Function")["Compressor/Function"]
-    variables = compressor.properties["Environment"]["Variables"]
+def test_given_buckets_are_what_the_dispatcher_is_told(given_buckets: Synthesised) -> None:
+    dispatcher = given_buckets.of_type("AWS::Lambda::Function")["Dispatcher/Function"]
+    variables = dispatcher.properties["Environment"]["Variables"]
     assert json.loads(variables["IMAGE_BUCKETS"]) == ["photos", "scans"]
 
 
