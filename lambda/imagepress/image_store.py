@@ -5,62 +5,39 @@ in the same request, under the condition that the object still is the one that w
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from imagepress.aws_errors import error_code, http_status, is_passing
+from imagepress.aws_errors import http_status, is_passing
 from imagepress.errors import PassingError, RowFailed, RowSkipped
-from imagepress.marker import METADATA_NAME, Marker, sha256_text
+from imagepress.marker import METADATA_NAME, Marker, base64_text
 from imagepress.outcome import FailureCode, SkipReason
+from imagepress.store_errors import read_error, write_error
+from imagepress.stored_object import StoredObject, bare_etag, check_metadata, stored_object
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 BLOCK_BYTES = 1 << 20
-MAX_PUT_BYTES = 5 << 30
-MAX_METADATA_BYTES = 2048
 NOT_FOUND = 404
 PRECONDITION_FAILED = 412
+FAULTS = (ClientError, BotoCoreError, HTTPError)
 
-CARRIED = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentLanguage",
-    "ContentType",
-    "WebsiteRedirectLocation",
-    "StorageClass",
-    "ServerSideEncryption",
-    "SSEKMSKeyId",
-    "BucketKeyEnabled",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """One version of an object as it was read; `properties` are PutObject's own arguments."""
-
-    key: str
-    size: int
-    etag: str
-    version_id: str | None
-    metadata: Mapping[str, str]
-    properties: Mapping[str, Any]
-    tag_count: int
-    sha256: str | None
-
-    @property
-    def marker(self) -> Marker | None:
-        """Who wrote this object, if one of our runs did."""
-        return Marker.from_metadata(self.metadata)
+_GRANT_ARGUMENTS = {
+    "FULL_CONTROL": "GrantFullControl",
+    "READ": "GrantRead",
+    "READ_ACP": "GrantReadACP",
+    "WRITE_ACP": "GrantWriteACP",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,74 +48,165 @@ class Written:
     version_id: str | None
 
 
-class ImageStore:
-    """Reads and replaces the objects of one bucket; knows nothing of pictures."""
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Of a file's bytes: SHA-256 in base64, MD5 in hexadecimal."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
+    sha256: str
+    md5: str
+
+
+class ImageStore:
+    """Reads and replaces the objects of one bucket; knows nothing of pictures.
+
+    `acl_owner` is the bucket owner's canonical id where the bucket has ACLs on, else None.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, acl_owner: str | None = None) -> None:
         self.bucket = bucket
         self._s3 = s3
+        self._acl_owner = acl_owner
 
     @contextmanager
-    def open(self, key: str) -> "Iterator[tuple[StoredObject, StreamingBody]]":
+    def open(
+        self, key: str, version_id: str | None = None
+    ) -> "Iterator[tuple[StoredObject, StreamingBody]]":
         """One GET: the object's properties and its body; raise an outcome or `PassingError`."""
         try:
-            answer = self._s3.get_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
-        except (ClientError, BotoCoreError, HTTPError) as error:
-            raise _read_error(error, self.bucket, key) from error
+            answer = self._s3.get_object(
+                Bucket=self.bucket, Key=key, ChecksumMode="ENABLED", **_version(version_id)
+            )
+        except FAULTS as error:
+            raise read_error(error, self.bucket, key) from error
         with closing(answer["Body"]) as body:
-            yield _stored(key, answer), body
+            yield stored_object(key, answer), body
 
     def head(self, key: str) -> StoredObject | None:
         """The object without its body; None where there is none."""
         try:
             answer = self._s3.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
-        except (ClientError, BotoCoreError, HTTPError) as error:
+        except FAULTS as error:
             if isinstance(error, ClientError) and http_status(error) == NOT_FOUND:
                 return None
-            raise _read_error(error, self.bucket, key) from error
-        return _stored(key, answer)
-
-    def tags(self, stored: StoredObject) -> str | None:
-        """The object's tags as PutObject takes them; no request where it has none."""
-        if not stored.tag_count:
-            return None
-        version: dict[str, Any] = {"VersionId": stored.version_id} if stored.version_id else {}
-        try:
-            answer = self._s3.get_object_tagging(Bucket=self.bucket, Key=stored.key, **version)
-        except (ClientError, BotoCoreError, HTTPError) as error:
-            raise _read_error(error, self.bucket, stored.key) from error
-        return urlencode([(tag["Key"], tag["Value"]) for tag in answer["TagSet"]])
+            raise read_error(error, self.bucket, key) from error
+        return stored_object(key, answer)
 
     def replace(self, stored: StoredObject, file: Path, marker: Marker) -> Written:
-        """Put `file` in place of the very object `stored`; raise an outcome or `PassingError`."""
-        metadata = {**stored.metadata, METADATA_NAME: marker.to_metadata()}
-        _check_metadata(metadata)
-        arguments = dict(stored.properties)
-        tags = self.tags(stored)
-        if tags is not None:
-            arguments["Tagging"] = tags
-        try:
-            with file.open("rb") as body:
-                answer = self._s3.put_object(
-                    Bucket=self.bucket,
-                    Key=stored.key,
-                    Body=body,
-                    IfMatch=f'"{stored.etag}"',
-                    ChecksumAlgorithm="SHA256",
-                    ChecksumSHA256=marker.sha256,
-                    Metadata=metadata,
-                    **arguments,
-                )
-        except (ClientError, BotoCoreError, HTTPError) as error:
-            return self._after_failed_put(error, stored, marker)
-        return Written(_bare(answer["ETag"]), answer.get("VersionId"))
+        """Put `file` in place of the very object `stored`; raise an outcome or `PassingError`.
 
-    def _after_failed_put(self, error: Exception, stored: StoredObject, marker: Marker) -> Written:
+        The ETag does not see a change of metadata, tags or ACL, so these are read last: what was
+        changed since the download is taken over.
+        """
+        latest = self._latest(stored)
+        if latest is None:
+            return self._lost_race(None, stored, marker)
+        metadata = {**latest.metadata, METADATA_NAME: marker.to_metadata()}
+        check_metadata(metadata)
+        try:
+            return self.put(latest, file, marker.sha256, metadata=metadata, if_match=stored.etag)
+        except FAULTS as error:
+            return self._lost_race(error, stored, marker)
+
+    def put(
+        self,
+        like: StoredObject,
+        file: Path,
+        sha256: str,
+        *,
+        metadata: Mapping[str, str],
+        if_match: str | None = None,
+        key: str | None = None,
+    ) -> Written:
+        """Put `file` with the properties, tags and grants of `like`; SDK errors rise as they are.
+
+        `if_match` is the ETag that the object must have; None: there must be no object.
+        """
+        arguments: dict[str, Any] = {
+            **like.properties,
+            **self._tags(like),
+            **self._grants(like),
+            **_checksum_argument(like.checksum, file, sha256),
+            **({"IfMatch": f'"{if_match}"'} if if_match else {"IfNoneMatch": "*"}),
+        }
+        with file.open("rb") as body:
+            answer = self._s3.put_object(
+                Bucket=self.bucket,
+                Key=key or like.key,
+                Body=body,
+                Metadata=dict(metadata),
+                **arguments,
+            )
+        return Written(bare_etag(answer["ETag"]), answer.get("VersionId"))
+
+    def back_up(self, stored: StoredObject, file: Path, sha256: str, key: str) -> None:
+        """Copy an original to `key`, never over a copy that is there; raise an outcome."""
+        try:
+            self.put(stored, file, sha256, metadata=stored.metadata, key=key)
+        except FAULTS as error:
+            if is_passing(error):
+                raise PassingError(f"Backing up {stored.key}: {error}") from error
+            refused = isinstance(error, ClientError) and http_status(error) == PRECONDITION_FAILED
+            if not refused:
+                raise RowFailed(
+                    FailureCode.BACKUP_FAILED, f"The original cannot be copied to {key}: {error}"
+                ) from error
+            # An earlier attempt of this row made it: it must be the very original.
+            there = self.head(key)
+            if there is None or there.size != stored.size:
+                raise RowFailed(
+                    FailureCode.BACKUP_FAILED, f"There is another object at {key} already."
+                ) from error
+
+    def _latest(self, stored: StoredObject) -> StoredObject | None:
+        """The object as it is now, if its bytes still are those that were read."""
+        current = self.head(stored.key)
+        if current is None or current.etag != stored.etag:
+            return None
+        return replace(current, sha256=stored.sha256)
+
+    def _tags(self, stored: StoredObject) -> dict[str, Any]:
+        """The object's tags as PutObject takes them; no request where it has none."""
+        if not stored.tag_count:
+            return {}
+        try:
+            answer = self._s3.get_object_tagging(
+                Bucket=self.bucket, Key=stored.key, **_version(stored.version_id)
+            )
+        except FAULTS as error:
+            raise read_error(error, self.bucket, stored.key) from error
+        return {"Tagging": urlencode([(tag["Key"], tag["Value"]) for tag in answer["TagSet"]])}
+
+    def _grants(self, stored: StoredObject) -> dict[str, Any]:
+        """The object's ACL as PutObject takes it; no request where the bucket has ACLs off."""
+        if self._acl_owner is None:
+            return {}
+        try:
+            answer = self._s3.get_object_acl(
+                Bucket=self.bucket, Key=stored.key, **_version(stored.version_id)
+            )
+        except FAULTS as error:
+            raise read_error(error, self.bucket, stored.key) from error
+        owner = answer["Owner"]["ID"]
+        if owner != self._acl_owner:
+            raise RowSkipped(
+                SkipReason.FOREIGN_OWNER,
+                f"The object belongs to another account ({owner}), and would not any more.",
+            )
+        grants: dict[str, list[str]] = {}
+        for grant in answer["Grants"]:
+            grants.setdefault(_GRANT_ARGUMENTS[grant["Permission"]], []).append(
+                _grantee(grant["Grantee"])
+            )
+        if grants == {"GrantFullControl": [f'id="{owner}"']}:
+            return {}
+        return {name: ", ".join(grantees) for name, grantees in grants.items()}
+
+    def _lost_race(self, error: Exception | None, stored: StoredObject, marker: Marker) -> Written:
         """An answer can be lost after the write was applied: the object itself tells."""
         status = http_status(error) if isinstance(error, ClientError) else 0
-        lost = is_passing(error)
-        if not lost and status not in (NOT_FOUND, PRECONDITION_FAILED):
-            raise _write_error(error, self.bucket, stored.key) from error
+        lost = error is not None and is_passing(error)
+        if error is not None and not lost and status not in (NOT_FOUND, PRECONDITION_FAILED):
+            raise write_error(error, self.bucket, stored.key) from error
         current = self.head(stored.key)
         found = current.marker if current else None
         if current and found and found.run == marker.run and found.size == current.size:
@@ -154,19 +222,30 @@ class ImageStore:
         ) from error
 
 
-def download(body: "StreamingBody", file: Path) -> str:
-    """Save `body` as `file`; return its SHA-256 in base64, or raise an outcome/`PassingError`."""
-    digest = hashlib.sha256()
+def download(body: "StreamingBody", file: Path) -> Digests:
+    """Save `body` as `file`; return what its bytes hash to, or raise an outcome/`PassingError`."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
         with file.open("wb") as stream:
             for block in _blocks(body):
-                digest.update(block)
+                sha256.update(block)
+                md5.update(block)
                 stream.write(block)
     except OSError as error:
         raise RowFailed(
             FailureCode.NO_TEMP_SPACE, f"The download cannot be saved: {error}."
         ) from error
-    return sha256_text(digest.digest())
+    return Digests(base64_text(sha256.digest()), md5.hexdigest())
+
+
+def digests(file: Path) -> Digests:
+    """What a file's bytes hash to."""
+    return Digests(base64_text(_hash(file, "sha256").digest()), _hash(file, "md5").hexdigest())
+
+
+def duplicate_of(found: Marker) -> RowSkipped:
+    """The outcome of a row whose object another row of this run has replaced."""
+    return RowSkipped(SkipReason.DUPLICATE, f"Row {found.row} of this run has the same key.")
 
 
 def _blocks(body: "StreamingBody") -> Iterator[bytes]:
@@ -176,115 +255,39 @@ def _blocks(body: "StreamingBody") -> Iterator[bytes]:
         raise PassingError(f"The download broke off: {error}") from error
 
 
-def file_sha256(file: Path) -> str:
-    """The SHA-256 of a file's bytes, in base64."""
+def _hash(file: Path, name: str) -> "hashlib._Hash":
     with file.open("rb") as stream:
-        return sha256_text(hashlib.file_digest(stream, "sha256").digest())
+        return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False))
 
 
-def duplicate_of(found: Marker) -> RowSkipped:
-    """The outcome of a row whose object another row of this run has replaced."""
-    return RowSkipped(SkipReason.DUPLICATE, f"Row {found.row} of this run has the same key.")
+def _crc32(file: Path) -> int:
+    value = 0
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            value = zlib.crc32(block, value)
+    return value
 
 
-def _stored(key: str, answer: Mapping[str, Any]) -> StoredObject:
-    size = answer["ContentLength"]
-    if size > MAX_PUT_BYTES:
-        raise RowFailed(
-            FailureCode.TOO_LARGE, f"The object has {size:,} bytes; a PUT takes {MAX_PUT_BYTES:,}."
-        )
-    encoding = answer.get("ContentEncoding", "")
-    if encoding not in ("", "identity", "aws-chunked"):
-        raise RowSkipped(
-            SkipReason.CONTENT_ENCODED, f"The object is stored with Content-Encoding {encoding}."
-        )
-    if answer.get("ObjectLockMode") or answer.get("ObjectLockLegalHoldStatus") == "ON":
-        raise RowSkipped(SkipReason.OBJECT_LOCKED, "The object is under Object Lock.")
-    if answer.get("MissingMeta"):
-        raise RowSkipped(
-            SkipReason.METADATA_NOT_CARRIED, "Some of the object's metadata cannot be read."
-        )
-    properties = {name: answer[name] for name in CARRIED if answer.get(name) is not None}
-    if answer.get("ExpiresString"):
-        properties["Expires"] = _expires(answer["ExpiresString"])
-    return StoredObject(
-        key=key,
-        size=size,
-        etag=_bare(answer["ETag"]),
-        version_id=answer.get("VersionId"),
-        metadata=answer.get("Metadata", {}),
-        properties=properties,
-        tag_count=answer.get("TagCount", 0),
-        sha256=answer.get("ChecksumSHA256") if _is_full(answer) else None,
-    )
+def _checksum_argument(algorithm: str | None, file: Path, sha256: str) -> dict[str, str]:
+    """A checksum of the kind that the object had; S3 computes its own default by itself."""
+    match algorithm:
+        case "SHA256":
+            return {"ChecksumSHA256": sha256}
+        case "SHA1":
+            return {"ChecksumSHA1": base64_text(_hash(file, "sha1").digest())}
+        case "CRC32":
+            return {"ChecksumCRC32": base64_text(_crc32(file).to_bytes(4))}
+        case _:
+            return {"ContentMD5": base64_text(_hash(file, "md5").digest())}
 
 
-def _bare(etag: str) -> str:
-    """An ETag without the quotes that it wears in a header."""
-    return etag.strip('"')
+def _version(version_id: str | None) -> dict[str, Any]:
+    return {"VersionId": version_id} if version_id else {}
 
 
-def _is_full(answer: Mapping[str, Any]) -> bool:
-    return bool(answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT")
-
-
-def _expires(text: str) -> Any:
-    try:
-        return parsedate_to_datetime(text)
-    except ValueError:
-        raise RowSkipped(
-            SkipReason.METADATA_NOT_CARRIED, f"The object's Expires {text!r} is no date."
-        ) from None
-
-
-def _check_metadata(metadata: Mapping[str, str]) -> None:
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
-    if size > MAX_METADATA_BYTES:
-        raise RowSkipped(
-            SkipReason.METADATA_NOT_CARRIED,
-            "The object's metadata leaves no room for the marker that prevents a second pass.",
-        )
-    if not all(value.isascii() for value in metadata.values()):
-        raise RowSkipped(
-            SkipReason.METADATA_NOT_CARRIED, "The object's metadata is not ASCII text."
-        )
-
-
-def _read_error(error: Exception, bucket: str, key: str) -> Exception:
-    if is_passing(error):
-        return PassingError(f"Reading {key}: {error}")
-    if isinstance(error, ParamValidationError):
-        return RowFailed(FailureCode.INVALID_ROW, f"The key cannot be asked for: {error}")
-    if not isinstance(error, ClientError):
-        return PassingError(f"Reading {key}: {error}")
-    code, status = error_code(error), http_status(error)
-    if code == "NoSuchBucket":
-        return RowFailed(FailureCode.NOT_FOUND, f"There is no bucket {bucket}.")
-    if status == NOT_FOUND:
-        return RowFailed(FailureCode.NOT_FOUND, f"There is no such object in bucket {bucket}.")
-    if code == "InvalidObjectState":
-        return RowSkipped(SkipReason.ARCHIVED, "The object is archived; restore it first.")
-    if code in ("AccessDenied", "403"):
-        return RowFailed(
-            FailureCode.ACCESS_DENIED, f"Reading the object is forbidden: {_detail(error)}"
-        )
-    if code == "InvalidRequest" and "Encryption" in str(error):
-        return RowSkipped(
-            SkipReason.CUSTOMER_KEY, "The object is encrypted with a key of the customer (SSE-C)."
-        )
-    return RowFailed(FailureCode.REQUEST_REFUSED, f"S3 refused to read the object: {error}")
-
-
-def _write_error(error: Exception, bucket: str, key: str) -> Exception:
-    if isinstance(error, ClientError) and error_code(error) in ("AccessDenied", "403"):
-        return RowFailed(
-            FailureCode.ACCESS_DENIED,
-            f"Writing the object to bucket {bucket} is forbidden: {_detail(error)}",
-        )
-    if isinstance(error, (ClientError, ParamValidationError)):
-        return RowFailed(FailureCode.REQUEST_REFUSED, f"S3 refused the replacement: {error}")
-    return PassingError(f"Uploading {key}: {error}")
-
-
-def _detail(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Message", "") or str(error)
+def _grantee(grantee: Mapping[str, Any]) -> str:
+    if "ID" in grantee:
+        return f'id="{grantee["ID"]}"'
+    if "URI" in grantee:
+        return f'uri="{grantee["URI"]}"'
+    return f'emailAddress="{grantee["EmailAddress"]}"'

@@ -8,14 +8,29 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import Protocol, Self
 
 METADATA_NAME = "imagepress"
 
 
+class Stored(Protocol):
+    """What S3 says of an object; an ETag is the MD5 of its bytes, but for KMS and multipart."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def etag(self) -> str: ...
+    @property
+    def sha256(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """Who replaced the object and what it was: sizes in bytes, `sha256` of the output in base64."""
+    """Who replaced the object and what it was: sizes in bytes, hashes of the output.
+
+    `sha256` is in base64, `md5` in hexadecimal. The two `origin` fields say where the picture is
+    as it was before any run: a version of the object, or the prefix of a backup of its key.
+    """
 
     run: str
     row: int
@@ -29,6 +44,9 @@ class Marker:
     version_before: str | None
     size: int
     sha256: str
+    md5: str
+    origin_version: str | None = None
+    origin_backup: str | None = None
 
     def to_metadata(self) -> str:
         """The metadata value: ASCII without spaces, as S3's headers want it."""
@@ -54,11 +72,16 @@ class Marker:
         """Whether the object still has the bytes that the marker was written with."""
         return self.size == size and self.sha256 == sha256
 
+    def describes(self, stored: "Stored") -> bool:
+        """Whether S3's own hashes prove the same; False where it has none that tell."""
+        hashes_agree = self.sha256 == stored.sha256 or self.md5 == stored.etag
+        return self.size == stored.size and hashes_agree
+
 
 _NAMES = tuple(field.name for field in fields(Marker))
-_SHORT = ("r", "n", "d", "e", "q", "l", "f", "s0", "t0", "v0", "s", "h")
+_SHORT = ("r", "n", "d", "e", "q", "l", "f", "s0", "t0", "v0", "s", "h", "m", "ov", "ob")
 
 
-def sha256_text(digest: bytes) -> str:
-    """A SHA-256 digest as S3 writes checksums: base64."""
+def base64_text(digest: bytes) -> str:
+    """A digest as S3 writes checksums: base64."""
     return base64.b64encode(digest).decode()

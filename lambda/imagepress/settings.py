@@ -16,6 +16,7 @@ from typing import Any, Self
 from imagepress.errors import Refused
 
 NEAR_MISS = 0.8
+MAX_PREFIX_BYTES = 200
 LOSSLESS_QUALITY = 100
 
 
@@ -27,6 +28,11 @@ class RunSettings:
     max_image_pixels: int = 1_000_000_000
     temp_dir: str = "/tmp"  # noqa: S108 - the default asked for; a private folder is made inside
     min_savings_percent: int = 1
+    backup_prefix: str | None = None
+    from_original: bool = False
+    dry_run: bool = False
+    dry_run_sample: int | None = None
+    stop_at_failure_percent: int = 50
 
     @property
     def digest(self) -> str:
@@ -35,12 +41,13 @@ class RunSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under the parameters' public names."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Read back what `to_json` wrote."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,22 @@ def _whole_number(lowest: int, highest: int | None = None) -> Callable[[Any], bo
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _flag_from_text(text: str) -> bool:
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+def _prefix(value: Any) -> bool:
+    is_short = _text(value) and len(value.encode()) <= MAX_PREFIX_BYTES
+    return is_short and not value.startswith("/") and not value.endswith("/")
 
 
 BUCKET_NAME = Parameter(
@@ -128,6 +151,41 @@ IMAGE_PARAMETERS = (
         _whole_number(0, 99),
         int,
         "a saving below it leaves the original in place",
+    ),
+    Parameter(
+        "backup_prefix",
+        "a key prefix without / at its ends, at most 200 bytes long",
+        _prefix,
+        str,
+        "each original is first copied to <backup_prefix>/<run_id>/<key>",
+    ),
+    Parameter(
+        "from_original",
+        "true or false",
+        _flag,
+        _flag_from_text,
+        "an image that was compressed at other settings is made again from its original",
+    ),
+    Parameter(
+        "dry_run",
+        "true or false",
+        _flag,
+        _flag_from_text,
+        "measure and report the savings, and write nothing to the images bucket",
+    ),
+    Parameter(
+        "dry_run_sample",
+        "a whole number of at least 1",
+        _whole_number(1),
+        int,
+        "dry run of about so many rows, drawn at random; the savings of all are estimated",
+    ),
+    Parameter(
+        "stop_at_failure_percent",
+        "a whole number from 1 to 100",
+        _whole_number(1, 100),
+        int,
+        "a run stops itself when more of its rows have failed, looked at from 1,000 rows on",
     ),
 )
 DIRECT_PARAMETERS = (BUCKET_NAME, CSV_PATH, CLIENT_TOKEN, *IMAGE_PARAMETERS)
