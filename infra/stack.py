@@ -142,6 +142,11 @@ class ImagepressStack(Stack):
             ],
             [self.table.arn],
         )
+        # A run must know whether its bucket keeps versions, and whether ACLs count there.
+        dispatcher.allow(
+            ["s3:GetBucketVersioning", "s3:GetBucketOwnershipControls", "s3:GetBucketAcl"],
+            self.images.bucket_arns,
+        )
         dispatcher.allow(
             ["sqs:SendMessage"],
             [
@@ -175,8 +180,11 @@ class ImagepressStack(Stack):
                 "s3:GetObjectVersion",
                 "s3:GetObjectTagging",
                 "s3:GetObjectVersionTagging",
+                "s3:GetObjectAcl",
+                "s3:GetObjectVersionAcl",
                 "s3:PutObject",
                 "s3:PutObjectTagging",
+                "s3:PutObjectAcl",
             ],
             self.images.object_arns,
             wildcard_reason="The manifest may name any image of the buckets deployed for.",

@@ -10,6 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from environment import Environment, s3_client, sqs_client
+from imagepress.bench import Bench, bench_for
 from imagepress.budget import Budget
 from imagepress.chunk import Chunk
 from imagepress.chunk_work import ChunkWork
@@ -17,7 +18,7 @@ from imagepress.codec_pool import CodecPool
 from imagepress.engine import THREADS_A_PROCESSOR, private_folder
 from imagepress.image_store import ImageStore
 from imagepress.run import Run
-from imagepress.worker import Job, Press, Workshop, press
+from imagepress.workshop import Workshop
 from sqs_events import each_message, hold
 from telemetry import log_rows, logger, metrics
 
@@ -29,9 +30,8 @@ END_MARGIN_SECONDS = 10
 _environment = Environment.from_env()
 _sqs = sqs_client()
 _s3 = s3_client()
-_runs = _environment.runs()
+_completion = _environment.completion(_sqs)
 _store = _environment.store(_s3)
-_reports = _environment.queue("REPORT_QUEUE_URL", _sqs)
 _chunks = _environment.queue("CHUNK_QUEUE_URL", _sqs)
 _pools: dict[int, CodecPool] = {}
 
@@ -51,8 +51,8 @@ def _take(record: Mapping[str, Any], context: LambdaContext) -> bool:
     logger.append_keys(run_id=chunk.run_id, chunk=chunk.number)
     hold(_chunks, record, context)
     processors = _processors(context)
-    work = ChunkWork(_runs, _store, _reports, processors * THREADS_A_PROCESSOR, seconds_left)
-    delivery = work.take(chunk, lambda run: _workshop(run, context))
+    work = ChunkWork(_completion, _store, processors * THREADS_A_PROCESSOR, seconds_left)
+    delivery = work.take(chunk, lambda run: _bench(run, context))
     log_rows(chunk.run_id, chunk.number, delivery.reports)
     for fault in delivery.faults:
         logger.warning("row put off", exc_info=fault)
@@ -63,12 +63,11 @@ def _take(record: Mapping[str, Any], context: LambdaContext) -> bool:
 
 
 @contextmanager
-def _workshop(run: Run, context: LambdaContext) -> Iterator[Press]:
-    job = Job(run.run_id, run.settings)
+def _bench(run: Run, context: LambdaContext) -> Iterator[Bench]:
     memory = (int(context.memory_limit_in_mb) - OWN_MEGABYTES) * MEGABYTE
     with private_folder(run.settings.temp_dir) as folder:
         workshop = Workshop(
-            store=ImageStore(_s3, run.bucket_name),
+            store=ImageStore(_s3, run.bucket_name, run.bucket.acl_owner),
             pool=_pool(_processors(context), memory),
             memory=Budget(memory),
             temp_space=Budget(shutil.disk_usage(folder).free),
@@ -76,7 +75,7 @@ def _workshop(run: Run, context: LambdaContext) -> Iterator[Press]:
             encode_seconds=context.get_remaining_time_in_millis() / 1000 - END_MARGIN_SECONDS,
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - END_MARGIN_SECONDS,
         )
-        yield lambda row: press(row, job, workshop)
+        yield bench_for(run, workshop)
 
 
 def _pool(size: int, memory: int) -> CodecPool:

@@ -8,29 +8,42 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from environment import Environment, s3_client, sqs_client
-from imagepress.dispatch import Deployment, Dispatcher
+from imagepress.bucket_facts import look_at_bucket
+from imagepress.cancel import cancel
+from imagepress.dispatch import Dispatcher
 from imagepress.manifest_store import ManifestStore
-from imagepress.order import Location, direct_order, upload_order
+from imagepress.order import Location, direct_order, restore_order, upload_order
+from imagepress.start import Deployment, Starter
 from sqs_events import each_message, hold
 from telemetry import logger
 
 _environment = Environment.from_env()
 _sqs = sqs_client()
 _s3 = s3_client()
+_completion = _environment.completion(_sqs)
+_store = _environment.store(_s3)
+_manifests = ManifestStore(_s3)
 _dispatches = _environment.queue("DISPATCH_QUEUE_URL", _sqs)
-_dispatcher = Dispatcher(
+_starter = Starter(
     deployment=Deployment(
         trigger_bucket=_environment.text("TRIGGER_BUCKET"),
         image_buckets=_environment.json("IMAGE_BUCKETS"),
         run_defaults=_environment.json("RUN_DEFAULTS"),
         concurrency=int(_environment.text("COMPRESSOR_CONCURRENCY")),
     ),
-    runs=_environment.runs(),
-    manifests=ManifestStore(_s3),
-    store=_environment.store(_s3),
+    runs=_completion.runs,
+    manifests=_manifests,
+    store=_store,
+    look_at=lambda bucket: look_at_bucket(_s3, bucket),
+    dispatches=_dispatches,
+    reports=_completion.reports,
+)
+_dispatcher = Dispatcher(
+    completion=_completion,
+    store=_store,
+    manifests=_manifests,
     dispatches=_dispatches,
     chunk_queue=_environment.queue("CHUNK_QUEUE_URL", _sqs),
-    reports=_environment.queue("REPORT_QUEUE_URL", _sqs),
 )
 
 
@@ -60,13 +73,24 @@ def _take(body: Mapping[str, Any], record: Mapping[str, Any], context: LambdaCon
 
 def _start(event: Any, request_id: str) -> Any:
     if "aws:s3" not in _event_sources(event):
-        parameters = event if isinstance(event, Mapping) else {"event": event}
-        return _logged(_dispatcher.start(direct_order(parameters, request_id, time.time())))
+        return _logged(
+            _asked(event if isinstance(event, Mapping) else {"event": event}, request_id)
+        )
     return [
-        _logged(_dispatcher.start(upload_order(upload, sequencer, when)))
+        _logged(_starter.start(upload_order(upload, sequencer, when)))
         for upload, sequencer, when in map(_upload, event["Records"])
         if upload.bucket == _environment.text("TRIGGER_BUCKET")
     ]
+
+
+def _asked(event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+    match event.get("action"):
+        case "cancel":
+            return cancel(event, _completion)
+        case "restore":
+            return _starter.start(restore_order(event, request_id, time.time()))
+        case _:
+            return _starter.start(direct_order(event, request_id, time.time()))
 
 
 def _upload(record: Mapping[str, Any]) -> tuple[Location, str, str]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from imagepress.completion import Completion
 from imagepress.queues import Queue
 from imagepress.run_store import RunStore
 from imagepress.runs import RunsTable
@@ -17,6 +18,8 @@ from imagepress.runs import RunsTable
 CLIENT_CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 6},
     max_pool_connections=64,
+    # A replaced object keeps the kind of checksum that it had: none is added unasked.
+    request_checksum_calculation="when_required",
     connect_timeout=5,
     read_timeout=30,
 )
@@ -49,6 +52,10 @@ class Environment:
     def store(self, s3: Any) -> RunStore:
         """The runs bucket."""
         return RunStore(s3, self.text("RUNS_BUCKET"))
+
+    def completion(self, sqs: Any) -> Completion:
+        """What it takes to end chunks and runs."""
+        return Completion(self.runs(), self.queue("REPORT_QUEUE_URL", sqs))
 
     def queue(self, name: str, sqs: Any) -> Queue:
         """The queue whose URL is in variable `name`."""

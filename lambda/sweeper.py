@@ -11,10 +11,9 @@ from telemetry import logger
 _environment = Environment.from_env()
 _sqs = sqs_client()
 _sweeper = Sweeper(
-    runs=_environment.runs(),
+    completion=_environment.completion(_sqs),
     dispatches=_environment.queue("DISPATCH_QUEUE_URL", _sqs),
     chunk_queue=_environment.queue("CHUNK_QUEUE_URL", _sqs),
-    reports=_environment.queue("REPORT_QUEUE_URL", _sqs),
 )
 
 

@@ -15,9 +15,8 @@ from telemetry import log_rows, logger, metrics
 _environment = Environment.from_env()
 _s3 = s3_client()
 _undertaker = Undertaker(
-    runs=_environment.runs(),
+    completion=_environment.completion(sqs_client()),
     store=_environment.store(_s3),
-    reports=_environment.queue("REPORT_QUEUE_URL", sqs_client()),
     images=lambda bucket: ImageStore(_s3, bucket),
 )
 

@@ -24,7 +24,9 @@ class Chunk:
     def to_message(self) -> str:
         """The message body; ASCII, since SQS refuses some characters that keys may have."""
         rows = [
-            [row.number, row.key] if row.problem is None else [row.number, row.key, row.problem]
+            [row.number, row.key, row.problem, *row.extra]
+            if row.problem is not None or row.extra
+            else [row.number, row.key]
             for row in self.rows
         ]
         body = {"run_id": self.run_id, "chunk": self.number, "rows": rows}
@@ -35,8 +37,8 @@ class Chunk:
         """Read back what `to_message` wrote (byte offsets stay with the dispatcher)."""
         values = json.loads(body)
         rows = tuple(
-            Row(number, key, 0, problem[0] if problem else None)
-            for number, key, *problem in values["rows"]
+            Row(number, key, 0, rest[0] if rest else None, tuple(rest[1:]))
+            for number, key, *rest in values["rows"]
         )
         return cls(values["run_id"], values["chunk"], rows)
 

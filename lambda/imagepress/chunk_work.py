@@ -10,24 +10,24 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from imagepress.bench import Bench
 from imagepress.chunk import Chunk
-from imagepress.completion import end_chunk, finish_if_done
+from imagepress.completion import Completion, never_ended
 from imagepress.engine import in_order
 from imagepress.errors import RowFailed
 from imagepress.manifest import Row
 from imagepress.outcome import FailureCode
 from imagepress.part import EMPTY_PART, Part, RowReport
-from imagepress.queues import Queue
-from imagepress.run import ChunkState, Run, RunStatus
+from imagepress.run import WORKING, ChunkState, Run, RunStatus
 from imagepress.run_store import RunStore
 from imagepress.runs import RunsTable
-from imagepress.worker import Press, without_trying
 
 ROW_TRIES = 3
 ROW_DEATHS = 2
 RETRY_SECONDS = 5.0
 BUSY_MARGIN_SECONDS = 1.0
 ROW_RESERVE_SECONDS = 20.0
+WATCH_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,94 +72,93 @@ class _Attempt:
 class ChunkWork:
     """The compressor's tools; `seconds_left` is how long this invocation can still go on."""
 
-    runs: RunsTable
+    completion: Completion
     store: RunStore
-    reports: Queue
     threads: int
     seconds_left: Callable[[], float]
 
-    def take(
-        self, chunk: Chunk, workshop: Callable[[Run], AbstractContextManager[Press]]
-    ) -> Delivery:
+    def take(self, chunk: Chunk, bench: Callable[[Run], AbstractContextManager[Bench]]) -> Delivery:
         """Work on one delivery of `chunk`; raise `PassingError` where nothing can be recorded.
 
-        `workshop(run)` opens what rows of that run are pressed with.
+        `bench(run)` opens what rows of that run are pressed with.
         """
-        run = self.runs.load(chunk.run_id)
-        if run is None or run.status is not RunStatus.RUNNING:
+        runs = self.completion.runs
+        run = runs.load(chunk.run_id)
+        if run is None or run.status not in WORKING:
             return Delivery()
-        before = self.runs.chunk_state(chunk.run_id, chunk.number)
+        before = runs.chunk_state(chunk.run_id, chunk.number)
         if before.done_attempt is not None:
-            finish_if_done(chunk.run_id, self.runs, self.reports)
+            self.completion.finish_if_done(chunk.run_id)
             return Delivery()
         now = time.time()
         if before.open_until is not None and before.open_until > now:
             return Delivery(again_after=before.open_until - now + BUSY_MARGIN_SECONDS)
-        state = self.runs.begin_attempt(chunk.run_id, before, now + self.seconds_left())
+        state = runs.begin_attempt(chunk.run_id, before, now + self.seconds_left())
         if state is None:
             return Delivery(again_after=RETRY_SECONDS)
         try:
-            attempt = self._work(run, chunk, state, workshop)
+            with bench(run) as opened:
+                attempt = self._work(_Watch(run, runs), chunk, state, opened)
             return self._settle(run, chunk, state, attempt)
         except Exception:
             # Whatever rises here has not killed this process: it must not count as a death.
-            self.runs.close_attempt(run.run_id, state, None)
+            runs.close_attempt(run.run_id, state, None)
             raise
 
-    def _work(
-        self,
-        run: Run,
-        chunk: Chunk,
-        state: ChunkState,
-        workshop: Callable[[Run], AbstractContextManager[Press]],
-    ) -> _Attempt:
-        saved = EMPTY_PART
+    def _work(self, watch: "_Watch", chunk: Chunk, state: ChunkState, bench: Bench) -> _Attempt:
+        saved, run_id = EMPTY_PART, chunk.run_id
         if state.saved_attempt is not None:
-            saved = self.store.read_part(run.run_id, chunk.number, state.saved_attempt)
+            saved = self.store.read_part(run_id, chunk.number, state.saved_attempt)
         attempt = _Attempt(dict(saved.reports), dict(saved.tries))
         deaths = state.row_deaths or {}
-        for row in attempt.missing(chunk):
-            given_up = _given_up(row, attempt.tries.get(row.number, 0), deaths.get(row.number, 0))
-            if given_up:
-                attempt.end(without_trying(row, given_up))
+
+        def end(row: Row) -> RowReport | Exception | None:
+            """The row's report, what put it off, or None where there was no time to begin."""
+            given_up = _given_up(attempt.tries.get(row.number, 0), deaths.get(row.number, 0))
+            try:
+                if given_up or watch.stopping:
+                    return bench.last_look(row, given_up or never_ended(watch.run))
+                return bench.press(row) if self._has_time() else None
+            except Exception as fault:  # noqa: BLE001 - a bug that one odd picture meets costs its row
+                return fault
+
         rows = sorted(attempt.missing(chunk), key=lambda row: deaths.get(row.number, 0))
-        if not rows:
-            return attempt
-        with workshop(run) as press:
-            if state.deaths:
-                for row in rows:
-                    if self._has_time():
-                        self.runs.take_in_hand(run.run_id, state, row.number)
-                        _note(attempt, row, self._try(press, row))
-            else:
-                for row, ended in zip(
-                    rows,
-                    in_order(lambda row: self._try(press, row), rows, self.threads),
-                    strict=True,
-                ):
-                    _note(attempt, row, ended)
+        if state.deaths:
+            for row in rows:
+                self.completion.runs.take_in_hand(run_id, state, row.number)
+                _note(attempt, row, end(row))
+        else:
+            for row, ended in zip(rows, in_order(end, rows, self.threads), strict=True):
+                _note(attempt, row, ended)
         return attempt
 
     def _settle(self, run: Run, chunk: Chunk, state: ChunkState, attempt: _Attempt) -> Delivery:
         part = Part(attempt.reports, attempt.tries)
         if attempt.missing(chunk):
             self.store.write_part(run.run_id, chunk.number, state.attempts, part)
-            self.runs.close_attempt(run.run_id, state, state.attempts)
+            self.completion.runs.close_attempt(run.run_id, state, state.attempts)
             return attempt.delivery(RETRY_SECONDS if attempt.faults else 0)
-        end_chunk(run, state, part, self.runs, self.store, self.reports)
+        self.completion.end_chunk(run, state, part, self.store)
         return attempt.delivery(None)
-
-    def _try(self, press: Press, row: Row) -> RowReport | Exception | None:
-        """The row's report, what put it off, or None where there was no time to begin."""
-        if not self._has_time():
-            return None
-        try:
-            return press(row)
-        except Exception as fault:  # noqa: BLE001 - a bug that one odd picture meets costs its row
-            return fault
 
     def _has_time(self) -> bool:
         return self.seconds_left() > ROW_RESERVE_SECONDS
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Notices within seconds that the run is to stop."""
+
+    run: Run
+    runs: RunsTable
+    looked: float = field(default_factory=time.monotonic)
+
+    @property
+    def stopping(self) -> bool:
+        if time.monotonic() - self.looked > WATCH_SECONDS:
+            self.looked = time.monotonic()
+            self.run = self.runs.load(self.run.run_id) or self.run
+        return self.run.status is not RunStatus.RUNNING
 
 
 def _note(attempt: _Attempt, row: Row, ended: RowReport | Exception | None) -> None:
@@ -169,12 +168,11 @@ def _note(attempt: _Attempt, row: Row, ended: RowReport | Exception | None) -> N
         attempt.put_off(row, ended)
 
 
-def _given_up(row: Row, tries: int, deaths: int) -> RowFailed | None:
+def _given_up(tries: int, deaths: int) -> RowFailed | None:
     if deaths >= ROW_DEATHS:
         return RowFailed(
             FailureCode.WORKER_LOST,
-            f"The worker was lost {deaths + 1} times with {row.key} in hand; the object was not "
-            "changed by this row.",
+            f"The worker was lost {deaths + 1} times with this row in hand.",
         )
     if tries >= ROW_TRIES:
         return RowFailed(

@@ -3,8 +3,9 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -18,7 +19,10 @@ from imagepress.settings import IMAGE_PARAMETERS, Parameter, RunSettings, neares
 
 ALL_WELL, ROWS_FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 CLIENT_CONFIG = Config(
-    retries={"mode": "adaptive", "total_max_attempts": 6}, max_pool_connections=128
+    retries={"mode": "adaptive", "total_max_attempts": 6},
+    max_pool_connections=128,
+    # A replaced object keeps the kind of checksum that it had: none is added unasked.
+    request_checksum_calculation="when_required",
 )
 EXAMPLE = """example:
   python compress_images_from_S3.py --bucket_name my-bucket --csv_path dataset.csv
@@ -39,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     outcomes = summary["outcomes"]
     print(
-        f"{summary['rows']} images: {outcomes['COMPRESSED']} compressed, "
+        f"{summary['rows']} images: {_done(outcomes)}, "
         f"{outcomes['SKIPPED']} skipped, {outcomes['FAILED']} failed; "
         f"{journal.megabytes(summary['bytes_before'])} became "
         f"{journal.megabytes(summary['bytes_after'])} ({summary['saved_percent']} % saved).\n"
@@ -58,14 +62,19 @@ def _parse(arguments: Sequence[str]) -> DesktopRun:
     )
     parser.add_argument("--version", action="version", version=f"imagepress {__version__}")
     parser.add_argument("--bucket_name", required=True, help="bucket that holds the images")
-    parser.add_argument(
-        "--csv_path", required=True, type=Path, help="CSV with the header path, a key in each row"
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--csv_path", type=Path, help="CSV with the header path, a key in each row")
+    what.add_argument(
+        "--restore",
+        metavar="RUN_ID",
+        help="put back what this run replaced; its files are looked for in output_dir",
     )
     for parameter in IMAGE_PARAMETERS:
         parser.add_argument(
             f"--{parameter.name}",
             type=_typed(parameter),
             default=getattr(defaults, parameter.name),
+            **_flag_or_value(parameter),
             metavar=parameter.name.rsplit("_", 1)[-1].upper(),
             help=f"{parameter.meaning}; {parameter.allowed} (default: %(default)s)".replace(
                 " % ", " %% "
@@ -80,7 +89,14 @@ def _parse(arguments: Sequence[str]) -> DesktopRun:
     settings = RunSettings(
         **{parameter.name: getattr(values, parameter.name) for parameter in IMAGE_PARAMETERS}
     )
-    return DesktopRun(values.bucket_name, values.csv_path, settings, values.output_dir)
+    csv = values.csv_path or Path()
+    return DesktopRun(values.bucket_name, csv, settings, values.output_dir, values.restore)
+
+
+def _flag_or_value(parameter: Parameter) -> dict[str, Any]:
+    """A switch may stand without a value."""
+    is_switch = parameter.allowed == "true or false"
+    return {"nargs": "?", "const": True} if is_switch else {}
 
 
 def _typed(parameter: Parameter) -> "argparse._ActionType":
@@ -97,6 +113,11 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
     nearest = nearest_name(argument.lstrip("-").partition("=")[0], known)
     hint = f"; did you mean --{nearest}?" if nearest else ""
     return f"unknown argument {argument}{hint}"
+
+
+def _done(outcomes: Mapping[str, int]) -> str:
+    restored = f", {outcomes['RESTORED']} restored" if outcomes["RESTORED"] else ""
+    return f"{outcomes['COMPRESSED']} compressed{restored}"
 
 
 def _show(report: RowReport) -> None:

@@ -5,22 +5,22 @@ written to the report at once.
 """
 
 import gzip
+import json
 import math
 import os
 import secrets
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from imagepress.aws_errors import http_status
+from imagepress.bench import Bench, bench_for
+from imagepress.bucket_facts import NO_WAY_BACK, BucketFacts, look_at_bucket
 from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.engine import THREADS_A_PROCESSOR, in_order, private_folder
@@ -30,10 +30,14 @@ from imagepress.journal import log_stem
 from imagepress.manifest import Header, Row, read_header, read_rows
 from imagepress.outcome import FailureCode
 from imagepress.part import RowReport
-from imagepress.report import ReportFiles, RunFacts, write_report
+from imagepress.report import ReportFiles, write_report
+from imagepress.reporting import facts_of
+from imagepress.run import Run
 from imagepress.run_id import make_run_id
 from imagepress.settings import RunSettings, check_temp_dir
-from imagepress.worker import Job, Press, Workshop, press, without_trying
+from imagepress.undo import UNDO_COLUMNS
+from imagepress.worker import without_trying
+from imagepress.workshop import Workshop
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,12 +52,13 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class DesktopRun:
-    """What was asked for on the command line."""
+    """What was asked for on the command line; `restores` is the run to undo, and no CSV then."""
 
     bucket_name: str
     csv: Path
     settings: RunSettings
     output_dir: Path
+    restores: str | None = None
 
 
 def run(
@@ -65,40 +70,83 @@ def run(
     """
     check_temp_dir(wish.settings.temp_dir)
     _check_output_dir(wish.output_dir)
-    header = _header(wish.csv)
-    _check_bucket(wish.bucket_name, s3)
-    started = datetime.now(UTC)
-    run_id = make_run_id(started, wish.csv.name, secrets.token_hex(16))
-    facts = RunFacts(
-        run_id=run_id,
-        started=started,
-        source=str(wish.csv),
-        bucket_name=wish.bucket_name,
-        settings=wish.settings,
-    )
-    files = _files(wish.output_dir, started)
-    with _workshop(wish, s3) as workshop:
-        job = Job(run_id, wish.settings)
+    csv = _undo_file(wish) if wish.restores else wish.csv
+    header = _header(csv, UNDO_COLUMNS if wish.restores else ())
+    plan = _plan(wish, csv, header, s3)
+    files = _files(wish.output_dir, plan.started)
+    with _workshop(wish, s3, plan.bucket) as workshop:
+        bench = bench_for(plan, workshop)
 
         def reports() -> Iterator[RowReport]:
             threads = workshop.pool.size * THREADS_A_PROCESSOR
-            rows = _rows(wish.csv, header) if header else iter(())
-            for report in in_order(
-                lambda row: _until_it_ends(row, lambda again: press(again, job, workshop)),
-                rows,
-                threads,
-            ):
+            rows = _rows(csv, header) if header else iter(())
+            for report in in_order(lambda row: _until_it_ends(row, bench), rows, threads):
                 on_row(report)
                 yield report
 
         summary = write_report(
-            facts, reports(), files, status="COMPLETED", message="", links=_links(files)
+            facts_of(plan), reports(), files, status="COMPLETED", message="", links=_links(files)
         )
     return summary, files
 
 
+def _plan(wish: DesktopRun, csv: Path, header: Header | None, s3: "S3Client") -> Run:
+    facts = _look_at(wish.bucket_name, s3)
+    settings, notes, sample = wish.settings, [], 1.0
+    writes = not settings.dry_run and not wish.restores
+    if writes and not facts.versioned and not settings.backup_prefix:
+        notes.append(NO_WAY_BACK.format(bucket=wish.bucket_name))
+    if settings.dry_run_sample is not None and header:
+        rows = sum(1 for _ in _rows(csv, header))
+        sample = min(1.0, settings.dry_run_sample / max(1, rows))
+    started = _start(wish.output_dir)
+    return Run(
+        run_id=make_run_id(started, csv.name, secrets.token_hex(16)),
+        created=started.timestamp(),
+        source=str(csv),
+        bucket_name=wish.bucket_name,
+        settings=settings,
+        chunk_size=1,
+        shards=1,
+        bucket=facts,
+        sample=sample,
+        restores=wish.restores,
+        notes=tuple(notes),
+    )
+
+
+def _start(folder: Path) -> datetime:
+    """Now, or the next second whose files are not there yet: an undo record must not be lost."""
+    while True:
+        started = datetime.now(UTC)
+        try:
+            _files(folder, started).log.touch(exist_ok=False)
+        except FileExistsError:
+            time.sleep(0.1)
+        else:
+            return started
+
+
+def _look_at(bucket: str, s3: "S3Client") -> BucketFacts:
+    try:
+        return look_at_bucket(s3, bucket)
+    except PassingError as error:
+        raise Refused(f"bucket_name is {bucket!r}; S3 does not answer: {error}") from None
+
+
+def _undo_file(wish: DesktopRun) -> Path:
+    """The undo record that the run to restore has left in `output_dir`."""
+    for summary in sorted(wish.output_dir.glob("*.summary.json")):
+        if json.loads(summary.read_text("utf-8")).get("run_id") == wish.restores:
+            return summary.with_name(summary.name.replace(".summary.json", ".undo.csv"))
+    raise Refused(
+        f"restore: no run {wish.restores} has left its files in {wish.output_dir.resolve()}; "
+        "name the folder with --output_dir."
+    )
+
+
 @contextmanager
-def _workshop(wish: DesktopRun, s3: "S3Client") -> Iterator[Workshop]:
+def _workshop(wish: DesktopRun, s3: "S3Client", facts: BucketFacts) -> Iterator[Workshop]:
     processors = os.cpu_count() or 1
     memory = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MEMORY_SHARE)
     with (
@@ -106,7 +154,7 @@ def _workshop(wish: DesktopRun, s3: "S3Client") -> Iterator[Workshop]:
         CodecPool(processors, memory) as pool,
     ):
         yield Workshop(
-            store=ImageStore(s3, wish.bucket_name),
+            store=ImageStore(s3, wish.bucket_name, facts.acl_owner),
             pool=pool,
             memory=Budget(memory),
             temp_space=Budget(shutil.disk_usage(folder).free),
@@ -116,16 +164,19 @@ def _workshop(wish: DesktopRun, s3: "S3Client") -> Iterator[Workshop]:
         )
 
 
-def _until_it_ends(row: Row, work: Press) -> RowReport:
+def _until_it_ends(row: Row, bench: Bench) -> RowReport:
     for again in range(ROW_TRIES):
         if again:
             time.sleep(RETRY_SECONDS * 2**again)
         try:
-            return work(row)
+            return bench.press(row)
         except PassingError as error:
             last = error
     given_up = RowFailed(FailureCode.RETRIES_EXHAUSTED, f"{ROW_TRIES} tries failed: {last}")
-    return without_trying(row, given_up)
+    try:
+        return bench.last_look(row, given_up)
+    except PassingError:
+        return without_trying(row, given_up)
 
 
 def _check_output_dir(folder: Path) -> None:
@@ -133,32 +184,15 @@ def _check_output_dir(folder: Path) -> None:
         raise Refused(f"output_dir is {str(folder)!r}; it must be a folder that is writable.")
 
 
-def _check_bucket(bucket: str, s3: "S3Client") -> None:
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except ClientError as error:
-        status = http_status(error)
-        if status == 403:
-            return  # Listing may be forbidden where reading and writing is not.
-        if status == 404:
-            raise Refused(f"bucket_name: there is no bucket {bucket}.") from None
-        raise Refused(f"bucket_name is {bucket!r}: {error}") from None
-    except BotoCoreError as error:
-        raise Refused(
-            f"S3 cannot be used: {error} Set up credentials and region as for the AWS CLI "
-            "(`aws configure`, or AWS_PROFILE)."
-        ) from None
-
-
-def _header(csv: Path) -> Header | None:
+def _header(csv: Path, extra: Sequence[str]) -> Header | None:
     with _refusing_unreadable(csv), _open(csv) as stream:
-        return read_header(_blocks(stream))
+        return read_header(_blocks(stream), extra)
 
 
 def _rows(csv: Path, header: Header) -> Iterator[Row]:
     with _refusing_unreadable(csv), _open(csv) as stream:
         stream.seek(header.end)
-        yield from read_rows(_blocks(stream), header.column, offset=header.end)
+        yield from read_rows(_blocks(stream), header.column, offset=header.end, extra=header.extra)
 
 
 @contextmanager
@@ -186,6 +220,7 @@ def _files(folder: Path, started: datetime) -> ReportFiles:
         log=stem.with_suffix(".log"),
         results=stem.with_suffix(".results.csv"),
         failed=stem.with_suffix(".failed.csv"),
+        undo=stem.with_suffix(".undo.csv"),
         summary=stem.with_suffix(".summary.json"),
     )
 
@@ -195,5 +230,6 @@ def _links(files: ReportFiles) -> dict[str, str]:
         "log": str(files.log),
         "results": str(files.results),
         "failed": str(files.failed),
+        "undo": str(files.undo),
         "summary": str(files.summary),
     }

@@ -145,8 +145,7 @@ class ImageStore:
         except FAULTS as error:
             if is_passing(error):
                 raise PassingError(f"Backing up {stored.key}: {error}") from error
-            refused = isinstance(error, ClientError) and http_status(error) == PRECONDITION_FAILED
-            if not refused:
+            if not is_precondition(error):
                 raise RowFailed(
                     FailureCode.BACKUP_FAILED, f"The original cannot be copied to {key}: {error}"
                 ) from error
@@ -203,9 +202,8 @@ class ImageStore:
 
     def _lost_race(self, error: Exception | None, stored: StoredObject, marker: Marker) -> Written:
         """An answer can be lost after the write was applied: the object itself tells."""
-        status = http_status(error) if isinstance(error, ClientError) else 0
         lost = error is not None and is_passing(error)
-        if error is not None and not lost and status not in (NOT_FOUND, PRECONDITION_FAILED):
+        if error is not None and not lost and not is_precondition(error):
             raise write_error(error, self.bucket, stored.key) from error
         current = self.head(stored.key)
         found = current.marker if current else None
@@ -241,6 +239,12 @@ def download(body: "StreamingBody", file: Path) -> Digests:
 def digests(file: Path) -> Digests:
     """What a file's bytes hash to."""
     return Digests(base64_text(_hash(file, "sha256").digest()), _hash(file, "md5").hexdigest())
+
+
+def is_precondition(error: Exception) -> bool:
+    """Whether a conditional write found another object than it was meant for, or none."""
+    refused = (NOT_FOUND, PRECONDITION_FAILED)
+    return isinstance(error, ClientError) and http_status(error) in refused
 
 
 def duplicate_of(found: Marker) -> RowSkipped:

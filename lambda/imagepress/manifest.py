@@ -9,8 +9,9 @@ quotes; a quote inside an unquoted field is an ordinary character; blank lines a
 import codecs
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from imagepress.errors import Refused
 
@@ -26,21 +27,24 @@ _FIELD = re.compile(rb'"((?:[^"]++|"")*+)("?)([^,\n]*+)|([^,\n]*+)')
 class Row:
     """One row of the manifest; `number` counts from 1, `end` is the byte offset behind it.
 
-    `problem` says why the row cannot be done; its `key` is then only good for showing.
+    `problem` says why the row cannot be done; its `key` is then only good for showing. `extra`
+    are the fields of other columns that were asked for.
     """
 
     number: int
     key: str
     end: int
     problem: str | None = None
+    extra: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where the keys are: the index of the column `path`, and the byte offset of the first row."""
+    """The index of the column `path`, those of further ones, the byte offset of the first row."""
 
     column: int
     end: int
+    extra: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,17 @@ class _Record:
     problem: str | None = None
 
 
-def read_header(blocks: Iterable[bytes]) -> Header | None:
-    """Find the column `path` in the first record; None for an empty file; raise `Refused`."""
-    for record in _records(_lines(blocks, 0)):
+def read_header(blocks: Iterable[bytes], extra: Sequence[str] = ()) -> Header | None:
+    """Find the column `path` in the first record; None for an empty file; raise `Refused`.
+
+    `extra` names further columns that must be there.
+    """
+    source = iter(blocks)
+    beginning = b""
+    while len(beginning) < len(codecs.BOM_UTF8) and (block := next(source, None)) is not None:
+        beginning += block
+    mark = len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
+    for record in _records(_lines(chain([beginning[mark:]], source), mark)):
         if record.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise Refused("The CSV is UTF-16 text; save it as UTF-8.")
         if b"\0" in record.data:
@@ -68,7 +80,7 @@ def read_header(blocks: Iterable[bytes]) -> Header | None:
         if record.problem:
             raise Refused(f"The first line of the CSV is no header: {record.problem}.")
         try:
-            names = [field.decode("utf-8-sig").strip().lower() for field in record.fields]
+            names = [field.decode().strip().lower() for field in record.fields]
         except UnicodeDecodeError:
             raise Refused("The CSV is not UTF-8 text; save it as UTF-8.") from None
         if "path" not in names:
@@ -76,19 +88,27 @@ def read_header(blocks: Iterable[bytes]) -> Header | None:
                 f"The CSV has no column path; its header is {_show(record.data)!r}. The first "
                 "line must name the columns, separated by commas, and one of them must be path."
             )
-        return Header(names.index("path"), record.end)
+        try:
+            return Header(names.index("path"), record.end, tuple(map(names.index, extra)))
+        except ValueError as error:
+            raise Refused(f"The CSV lacks a column: {error}.") from None
     return None
 
 
 def read_rows(
-    blocks: Iterable[bytes], column: int, *, offset: int, first_number: int = 1
+    blocks: Iterable[bytes],
+    column: int,
+    *,
+    offset: int,
+    first_number: int = 1,
+    extra: Sequence[int] = (),
 ) -> Iterator[Row]:
     """Yield the rows of `blocks`, which start at byte `offset` of the file, a record's start."""
     for number, record in enumerate(_records(_lines(blocks, offset)), first_number):
-        yield _row(record, number, column)
+        yield _row(record, number, column, extra)
 
 
-def _row(record: _Record, number: int, column: int) -> Row:
+def _row(record: _Record, number: int, column: int, extra: Sequence[int]) -> Row:
     if record.problem:
         return Row(number, _show(record.data), record.end, record.problem)
     if column >= len(record.fields):
@@ -100,7 +120,10 @@ def _row(record: _Record, number: int, column: int) -> Row:
         problem = f"the path has {len(raw):,} bytes; an S3 key has at most {MAX_KEY_BYTES:,}"
         return Row(number, _show(raw), record.end, problem)
     try:
-        return Row(number, raw.decode(), record.end)
+        further = tuple(
+            record.fields[index].decode() if index < len(record.fields) else "" for index in extra
+        )
+        return Row(number, raw.decode(), record.end, extra=further)
     except UnicodeDecodeError:
         return Row(number, _show(raw), record.end, "the path is not valid UTF-8")
 

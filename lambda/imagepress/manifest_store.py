@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -42,13 +42,14 @@ class ManifestStore:
     def __init__(self, s3: "S3Client") -> None:
         self._s3 = s3
 
-    def metadata(self, bucket: str, key: str, version_id: str | None) -> tuple[dict[str, str], str]:
-        """The object's user metadata and ETag; raise `Refused` where it cannot be read."""
-        answer = self._ask("head_object", bucket, key, version_id)
-        return answer["Metadata"], answer["ETag"]
+    def metadata(self, bucket: str, key: str, version_id: str | None) -> dict[str, str]:
+        """The object's user metadata; raise `Refused` where it cannot be read."""
+        return cast("dict[str, str]", self._ask("head_object", bucket, key, version_id)["Metadata"])
 
-    def inspect(self, bucket: str, key: str, version_id: str | None) -> Inspected:
-        """Pin the manifest as it is now, find its column and guess its rows; raise `Refused`."""
+    def inspect(
+        self, bucket: str, key: str, version_id: str | None, extra: Sequence[str] = ()
+    ) -> Inspected:
+        """Pin the manifest as it is now, find its columns and guess its rows; raise `Refused`."""
         head = self._ask("head_object", bucket, key, version_id)
         pointer = ManifestPointer(
             bucket=bucket,
@@ -62,16 +63,30 @@ class ManifestStore:
         sample = self._sample(pointer)
         gzipped = sample.startswith(GZIP_MAGIC)
         text = _inflate(sample) if gzipped else sample
-        header = read_header([text])
+        header = read_header([text], extra)
         if header is None:
             return Inspected(None, 0)
-        pointer = replace(pointer, column=header.column, start=header.end, gzipped=gzipped)
+        if header.end >= len(text) and not _is_whole(pointer, sample, text):
+            raise Refused(f"The CSV's first line is longer than {SAMPLE_BYTES:,} bytes.")
+        pointer = replace(
+            pointer,
+            column=header.column,
+            start=header.end,
+            gzipped=gzipped,
+            extra=header.extra,
+        )
         return Inspected(pointer, _estimated_rows(pointer, header, len(sample), text))
 
     def rows(self, pointer: ManifestPointer, cursor: Cursor) -> Iterator[Row]:
         """The rows from `cursor` on."""
         blocks = self.blocks(pointer, cursor.offset)
-        return read_rows(blocks, pointer.column, offset=cursor.offset, first_number=cursor.row)
+        return read_rows(
+            blocks,
+            pointer.column,
+            offset=cursor.offset,
+            first_number=cursor.row,
+            extra=pointer.extra,
+        )
 
     def blocks(self, pointer: ManifestPointer, offset: int) -> Iterator[bytes]:
         """The manifest's bytes from `offset` on; raise `Refused` where that version is gone."""
@@ -152,6 +167,11 @@ def _estimated_rows(pointer: ManifestPointer, header: Header, sample_size: int, 
     """Rows of a small manifest, a guess from its beginning for others (too low for gzip)."""
     rows = text.count(b"\n", header.end) + (not text.endswith(b"\n") and len(text) > header.end)
     return max(rows, rows * pointer.size // max(1, sample_size))
+
+
+def _is_whole(pointer: ManifestPointer, sample: bytes, text: bytes) -> bool:
+    """Whether `text` is all that the manifest holds."""
+    return len(sample) >= pointer.size and (text is sample or len(text) < SAMPLE_BYTES)
 
 
 def _why(error: ClientError, bucket: str, key: str) -> str:

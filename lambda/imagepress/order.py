@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagepress.errors import Refused
-from imagepress.settings import check_event, read_metadata
+from imagepress.settings import check_action, check_event, read_metadata
 
 MISSING_CSV_PATH = (
     "csv_path is missing; it must be the key of a CSV in the trigger bucket or s3://bucket/key."
 )
+
+
+MISSING_RUN_ID = "run_id is missing; it must be the id of a run."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,17 @@ class Location:
 class Order:
     """What was asked for.
 
-    Orders with equal `token` are the same run. `event` holds a direct invocation's parameters;
-    an upload's stand in its object's metadata.
+    Orders with equal `token` are the same run, which `name` describes. `event` holds a direct
+    invocation's parameters; an upload's stand in its object's metadata. `restores` is the run to
+    undo.
     """
 
     token: str
     started: datetime
-    csv: str
+    name: str
     event: Mapping[str, Any] | None = None
     upload: Location | None = None
+    restores: str | None = None
 
     def fingerprint(self) -> str:
         """What must be equal where a token comes again."""
@@ -59,13 +64,24 @@ class Wish:
 
 def direct_order(event: Mapping[str, Any], request_id: str, now: float) -> Order:
     """The order of a direct invocation; retries of one asynchronous call share `request_id`."""
-    token = event.get("client_token")
     csv = event.get("csv_path")
     return Order(
-        token=f"client:{token}" if token else f"request:{request_id}",
+        token=_token(event, request_id),
         started=datetime.fromtimestamp(now, UTC),
-        csv=csv if isinstance(csv, str) else "",
+        name=csv if isinstance(csv, str) else "",
         event=dict(event),
+    )
+
+
+def restore_order(event: Mapping[str, Any], request_id: str, now: float) -> Order:
+    """The order of `{"action": "restore", "run_id": …}`."""
+    wanted = event.get("run_id")
+    return Order(
+        token=_token(event, request_id),
+        started=datetime.fromtimestamp(now, UTC),
+        name="restore",
+        event=dict(event),
+        restores=wanted if isinstance(wanted, str) else "",
     )
 
 
@@ -74,7 +90,7 @@ def upload_order(upload: Location, sequencer: str, event_time: str) -> Order:
     return Order(
         token=f"upload:{upload.url}:{upload.version_id or ''}:{sequencer}",
         started=datetime.fromisoformat(event_time),
-        csv=upload.key,
+        name=upload.key,
         upload=upload,
     )
 
@@ -96,6 +112,20 @@ def direct_wish(event: Mapping[str, Any], trigger_bucket: str, readable: Sequenc
     return Wish(values, Location(bucket, key))
 
 
+def restore_wish(event: Mapping[str, Any]) -> None:
+    """Check a restore's parameters; raise `Refused` for anything wrong."""
+    if "run_id" not in check_action(event):
+        raise Refused(MISSING_RUN_ID)
+
+
+def cancel_wish(event: Mapping[str, Any]) -> str:
+    """The run that `{"action": "cancel", "run_id": …}` names; raise `Refused`."""
+    values = check_action(event)
+    if "run_id" not in values:
+        raise Refused(MISSING_RUN_ID)
+    return str(values["run_id"])
+
+
 def upload_wish(upload: Location, metadata: Mapping[str, str]) -> Wish:
     """Check the parameters in an uploaded CSV's metadata; raise `Refused` for anything wrong."""
     values, ignored = read_metadata(metadata)
@@ -103,3 +133,8 @@ def upload_wish(upload: Location, metadata: Mapping[str, str]) -> Wish:
     if ignored:
         notes.append(f"Metadata of the CSV that is no parameter was ignored: {', '.join(ignored)}.")
     return Wish(values, upload, notes)
+
+
+def _token(event: Mapping[str, Any], request_id: str) -> str:
+    token = event.get("client_token")
+    return f"client:{token}" if token else f"request:{request_id}"

@@ -87,7 +87,12 @@ class RowResult:
     def to_json(self) -> dict[str, Any]:
         """The row without its empty fields, ready for JSON."""
         values = {name: getattr(self, name) for name in RESULT_COLUMNS}
-        return {name: value for name, value in values.items() if value is not None and value != ""}
+        always = ("row", "path", "outcome")
+        return {
+            name: value
+            for name, value in values.items()
+            if name in always or value not in (None, "")
+        }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
@@ -114,13 +119,14 @@ class Totals:
     compressed: int = 0
     skipped: int = 0
     failed: int = 0
+    restored: int = 0
     bytes_before: int = 0
     bytes_after: int = 0
 
     @property
     def rows(self) -> int:
         """How many rows these totals stand for."""
-        return self.compressed + self.skipped + self.failed
+        return self.compressed + self.skipped + self.failed + self.restored
 
     @property
     def bytes_saved(self) -> int:
@@ -138,12 +144,14 @@ class Totals:
     def plus(self, result: RowResult) -> "Totals":
         """These totals with one more row; an object that stayed counts its size on both sides."""
         before = result.bytes_before or 0
-        changed = result.outcome is Outcome.COMPRESSED and result.bytes_after is not None
+        replaced = result.outcome in (Outcome.COMPRESSED, Outcome.RESTORED)
+        changed = replaced and result.bytes_after is not None
         after = (result.bytes_after or 0) if changed else before
         return Totals(
             compressed=self.compressed + (result.outcome is Outcome.COMPRESSED),
             skipped=self.skipped + (result.outcome is Outcome.SKIPPED),
             failed=self.failed + (result.outcome is Outcome.FAILED),
+            restored=self.restored + (result.outcome is Outcome.RESTORED),
             bytes_before=self.bytes_before + before,
             bytes_after=self.bytes_after + after,
         )

@@ -8,18 +8,21 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from imagepress import __version__, journal
+from imagepress.bucket_facts import BucketFacts
+from imagepress.estimate import SavingsEstimate
 from imagepress.journal import Event
-from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, Totals
+from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, RowResult, SkipReason, Totals
 from imagepress.part import RowReport
 from imagepress.settings import RunSettings
+from imagepress.undo import UNDO_COLUMNS, Undo
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 TEXT_COLUMNS = frozenset({"path", "message"})
 FAILED_COLUMNS = ("path", "reason", "message")
 
@@ -33,16 +36,26 @@ class RunFacts:
     source: str
     bucket_name: str
     settings: RunSettings
+    bucket: BucketFacts = field(default_factory=BucketFacts)
+    sample: float = 1.0
+    restores: str | None = None
     notes: tuple[str, ...] = ()
+
+    def undo(self, result: RowResult) -> Undo:
+        """How to bring back what a row replaced."""
+        prefix = self.settings.backup_prefix
+        backup = f"{prefix}/{self.run_id}/{result.path}" if prefix else ""
+        return Undo.for_result(result, backup, versioned=self.bucket.versioned)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportFiles:
-    """Where the report's four files are written."""
+    """Where the report's files are written."""
 
     log: Path
     results: Path
     failed: Path
+    undo: Path
     summary: Path
 
 
@@ -54,6 +67,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     formats: dict[str, Totals] = field(default_factory=dict)
     encoders: Counter[str] = field(default_factory=Counter)
+    estimate: SavingsEstimate = field(default_factory=SavingsEstimate)
     work_seconds: float = 0.0
 
     def add(self, report: RowReport) -> None:
@@ -67,6 +81,7 @@ class Tally:
         if result.encoder is not None:
             self.encoders[result.encoder] += 1
         self.work_seconds += result.seconds or 0.0
+        self.estimate.add(result)
 
 
 def write_report(
@@ -87,9 +102,12 @@ def write_report(
         files.log.open("w", encoding="utf-8", newline="") as log,
         files.results.open("w", encoding="utf-8", newline="") as results,
         files.failed.open("w", encoding="utf-8", newline="") as failed,
+        files.undo.open("w", encoding="utf-8", newline="") as undo,
     ):
         result_rows = csv.writer(results, lineterminator="\n")
         failed_rows = csv.writer(failed, lineterminator="\n")
+        undo_rows = csv.writer(undo, lineterminator="\n")
+        undo_rows.writerow(("path", *UNDO_COLUMNS))
         result_rows.writerow(RESULT_COLUMNS)
         failed_rows.writerow(FAILED_COLUMNS)
         log.write(journal.lines(_opening(facts)))
@@ -97,8 +115,10 @@ def write_report(
             tally.add(report)
             log.write(journal.lines(report.events))
             result_rows.writerow(_cells(report))
+            result = report.result
+            if result.outcome is Outcome.COMPRESSED:
+                undo_rows.writerow((result.path, *astuple(facts.undo(result))))
             if _can_be_tried_again(report):
-                result = report.result
                 failed_rows.writerow((result.path, result.reason, _harmless(result.message)))
         finished = datetime.now(UTC)
         log.write(journal.lines(_closing(finished, tally, status, message)))
@@ -176,6 +196,7 @@ def _summary(
         "version": __version__,
         "source": facts.source,
         "bucket_name": facts.bucket_name,
+        "restores": facts.restores,
         "parameters": facts.settings.to_json(),
         "started": _iso(facts.started),
         "finished": _iso(finished),
@@ -186,6 +207,7 @@ def _summary(
             Outcome.COMPRESSED: totals.compressed,
             Outcome.SKIPPED: totals.skipped,
             Outcome.FAILED: totals.failed,
+            Outcome.RESTORED: totals.restored,
         },
         "reasons": dict(sorted(tally.reasons.items())),
         "encoders": dict(sorted(tally.encoders.items())),
@@ -202,8 +224,24 @@ def _summary(
         "bytes_after": totals.bytes_after,
         "bytes_saved": totals.bytes_saved,
         "saved_percent": _saved_percent(totals),
+        **_dry_run(facts, tally),
+        "undo": _way_back(facts),
         "files": dict(links),
     }
+
+
+def _dry_run(facts: RunFacts, tally: Tally) -> dict[str, Any]:
+    if not facts.settings.dry_run:
+        return {}
+    drawn = tally.totals.rows - tally.reasons[SkipReason.NOT_SAMPLED]
+    return {"dry_run": tally.estimate.to_json(drawn, tally.totals.rows)}
+
+
+def _way_back(facts: RunFacts) -> str:
+    """What holds the originals of what the run replaced."""
+    if facts.settings.backup_prefix:
+        return "backup"
+    return "versions" if facts.bucket.versioned else "none"
 
 
 def _saved_percent(totals: Totals) -> float:

@@ -10,10 +10,10 @@ from itertools import batched
 from typing import Any
 
 from imagepress.chunk import Chunk, chunks
+from imagepress.completion import never_ended
 from imagepress.engine import in_order, private_folder
-from imagepress.errors import RowFailed, RowSkipped
+from imagepress.errors import Refused
 from imagepress.manifest_store import ManifestStore
-from imagepress.outcome import FailureCode, SkipReason
 from imagepress.part import RowReport
 from imagepress.report import ReportFiles, RunFacts, write_report
 from imagepress.run import ChunkState, Cursor, Run, RunStatus
@@ -45,10 +45,14 @@ class Reporter:
         keys = RunFiles.of(run)
         with private_folder(self.temp_dir) as folder:
             files = ReportFiles(
-                folder / "log", folder / "results", folder / "failed", folder / "summary"
+                log=folder / "log",
+                results=folder / "results",
+                failed=folder / "failed",
+                undo=folder / "undo",
+                summary=folder / "summary",
             )
             summary = write_report(
-                _facts(run),
+                facts_of(run),
                 self._rows(run),
                 files,
                 status=run.end_status,
@@ -57,11 +61,13 @@ class Reporter:
                     "log": self.store.url(keys.log),
                     "results": self.store.url(keys.results),
                     "failed": self.store.url(keys.failed),
+                    "undo": self.store.url(keys.undo),
                     "summary": self.store.url(keys.summary),
                 },
             )
             self.store.upload(files.results, keys.results, CSV)
             self.store.upload(files.failed, keys.failed, CSV)
+            self.store.upload(files.undo, keys.undo, CSV)
             self.store.upload(files.log, keys.log, TEXT)
             # Last, so that whoever sees the summary finds the others.
             self.store.upload(files.summary, keys.summary, JSON)
@@ -78,36 +84,43 @@ class Reporter:
         ):
             yield from reports
 
-    def _with_states(self, run: Run, cut: Iterator[Chunk]) -> Iterator[tuple[Chunk, ChunkState]]:
-        for group in batched(cut, STATES_AT_ONCE):
-            numbers = [chunk.number for chunk in group]
-            yield from zip(group, self.runs.chunk_states(run.run_id, numbers), strict=True)
+    def _with_states(
+        self, run: Run, cut: Iterator[Chunk]
+    ) -> Iterator[tuple[Chunk | None, ChunkState]]:
+        """Each chunk of the manifest with its state; the state alone where the manifest is gone."""
+        number = 0
+        try:
+            for group in batched(cut, STATES_AT_ONCE):
+                numbers = [chunk.number for chunk in group]
+                yield from zip(group, self.runs.chunk_states(run.run_id, numbers), strict=True)
+                number = numbers[-1] + 1
+        except Refused:
+            for rest in batched(range(number, run.chunks_total or 0), STATES_AT_ONCE):
+                for state in self.runs.chunk_states(run.run_id, rest):
+                    yield None, state
 
-    def _reports(self, run: Run, chunk: Chunk, state: ChunkState) -> list[RowReport]:
-        attempt = state.done_attempt if state.done_attempt is not None else state.saved_attempt
+    def _reports(self, run: Run, chunk: Chunk | None, state: ChunkState) -> list[RowReport]:
+        attempt = state.done_attempt or state.saved_attempt
         ended: Mapping[int, RowReport] = {}
-        if attempt is not None:
-            ended = self.store.read_part(run.run_id, chunk.number, attempt).reports
+        if attempt:
+            ended = self.store.read_part(run.run_id, state.number, attempt).reports
+        if chunk is None:
+            return list(ended.values())
         return [
-            ended.get(row.number) or without_trying(row, _never_ended(run)) for row in chunk.rows
+            ended.get(row.number) or without_trying(row, never_ended(run)) for row in chunk.rows
         ]
 
 
-def _facts(run: Run) -> RunFacts:
+def facts_of(run: Run) -> RunFacts:
+    """What the report says of a run."""
     return RunFacts(
         run_id=run.run_id,
         started=run.started,
         source=run.source,
         bucket_name=run.bucket_name,
         settings=run.settings,
+        bucket=run.bucket,
+        sample=run.sample,
+        restores=run.restores,
         notes=run.notes,
     )
-
-
-def _never_ended(run: Run) -> RowSkipped | RowFailed:
-    """The outcome of a row that no attempt ended: the run's."""
-    if run.end_status is RunStatus.CANCELLED:
-        return RowSkipped(SkipReason.CANCELLED, "The run was cancelled before this row's turn.")
-    why = run.message or "No worker brought this row to an end."
-    code = FailureCode.WORKER_LOST if run.fully_dispatched else FailureCode.RUN_FAILED
-    return RowFailed(code, why)

@@ -1,10 +1,11 @@
 """What is known of a run and of its chunks: plain values, as the runs table keeps them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from imagepress.bucket_facts import BucketFacts
 from imagepress.outcome import Totals
 from imagepress.settings import RunSettings
 
@@ -13,9 +14,10 @@ CHUNKS_A_SHARD = 1000
 
 
 class RunStatus(StrEnum):
-    """RUNNING, then REPORTING, then one of the ends."""
+    """RUNNING, STOPPING if it is to end early, then REPORTING, then one of the ends."""
 
     RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
     REPORTING = "REPORTING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
@@ -23,11 +25,15 @@ class RunStatus(StrEnum):
     ABORTED = "ABORTED"
 
 
+WORKING = (RunStatus.RUNNING, RunStatus.STOPPING)
+
+
 @dataclass(frozen=True, slots=True)
 class ManifestPointer:
     """One version of a manifest: bytes that cannot change while a run reads them.
 
-    `column` is the index of `path`; rows start at byte `start`; `size` in bytes.
+    `column` is the index of `path`, `extra` are those of other columns that rows carry along;
+    rows start at byte `start`; `size` in bytes.
     """
 
     bucket: str
@@ -38,6 +44,7 @@ class ManifestPointer:
     column: int
     start: int
     gzipped: bool = False
+    extra: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,11 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run as the table knows it; the first group never changes."""
+    """One run as the table knows it; the first group never changes.
+
+    `sample` is the share of rows that a dry run draws; `restores` the run that this one undoes.
+    `chunk_limit`: no chunk of that number or above has been sent yet.
+    """
 
     run_id: str
     created: float
@@ -60,12 +71,16 @@ class Run:
     settings: RunSettings
     chunk_size: int
     shards: int
+    bucket: BucketFacts = field(default_factory=BucketFacts)
+    sample: float = 1.0
+    restores: str | None = None
     notes: tuple[str, ...] = ()
 
     status: RunStatus = RunStatus.RUNNING
     manifest: ManifestPointer | None = None
     cursor: Cursor | None = None
     fence: int = 0
+    chunk_limit: int = 0
     chunks_total: int | None = None
     rows_total: int | None = None
     end_status: RunStatus = RunStatus.COMPLETED

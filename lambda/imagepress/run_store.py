@@ -29,6 +29,7 @@ class RunFiles:
     log: str
     results: str
     failed: str
+    undo: str
     summary: str
 
     @classmethod
@@ -39,6 +40,7 @@ class RunFiles:
             log=f"{prefix}{log_name(run.started)}",
             results=f"{prefix}results.csv",
             failed=f"{prefix}failed.csv",
+            undo=f"{prefix}undo.csv",
             summary=f"{prefix}summary.json",
         )
 

@@ -17,6 +17,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from imagepress.aws_errors import error_code, passing_errors
+from imagepress.bucket_facts import BucketFacts
 from imagepress.errors import PassingError, TokenReused
 from imagepress.outcome import Outcome, Totals
 from imagepress.run import ChunkState, Cursor, ManifestPointer, Run, RunProgress, RunStatus
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 STATUS_INDEX = "status-index"
+VOID_ATTEMPT = 0
 KEEP_SECONDS = 400 * 24 * 3600
 BATCH_GET_ITEMS = 100
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -67,6 +69,9 @@ class RunsTable:
             "bucket_name": run.bucket_name,
             "settings": run.settings.to_json(),
             "chunk_size": run.chunk_size,
+            "bucket": asdict(run.bucket),
+            "sample": run.sample,
+            "restores": run.restores,
             "notes": run.notes,
         }
         item = {
@@ -78,6 +83,7 @@ class RunsTable:
             "manifest": json.dumps(asdict(run.manifest)) if run.manifest else None,
             "cursor": json.dumps(asdict(run.cursor)) if run.cursor else None,
             "fence": 0,
+            "chunk_limit": 0,
             "chunks_total": run.chunks_total,
             "rows_total": run.rows_total,
             "end_status": run.end_status,
@@ -103,9 +109,16 @@ class RunsTable:
             {"manifest": manifest, "cursor": cursor},
         )
 
-    def move_cursor(self, run: Run, cursor: Cursor) -> Run | None:
-        """Record that everything before `cursor` is sent; None: another step has gone on."""
-        return self._advance(run, {"cursor": json.dumps(asdict(cursor))}, {"cursor": cursor})
+    def move_cursor(self, run: Run, cursor: Cursor, chunk_limit: int) -> Run | None:
+        """Record that everything before `cursor` is sent, and nothing from `chunk_limit` on.
+
+        None: another step has gone on, or the run is to stop.
+        """
+        return self._advance(
+            run,
+            {"cursor": json.dumps(asdict(cursor)), "chunk_limit": chunk_limit},
+            {"cursor": cursor, "chunk_limit": chunk_limit},
+        )
 
     def finish_dispatch(self, run: Run, cursor: Cursor) -> Run | None:
         """Record that the manifest has ended at `cursor`; None: another step has gone on."""
@@ -113,6 +126,11 @@ class RunsTable:
         return self._advance(
             run, {"cursor": json.dumps(asdict(cursor)), **values}, {"cursor": cursor, **values}
         )
+
+    def close_dispatch(self, run: Run) -> Run | None:
+        """Record that a stopping run sends no further chunk."""
+        values = {"chunks_total": run.chunk_limit}
+        return self._advance(run, values, values)
 
     def rewind(self, run: Run, manifest: ManifestPointer) -> Run | None:
         """Send the cursor back to the first row, to send again what was lost."""
@@ -134,13 +152,13 @@ class RunsTable:
         updated = self._update(
             _run_key(run.run_id),
             f"SET {sets}, fence = :next, updated = :now {remove}".strip(),
-            condition="fence = :fence AND #status = :running",
+            condition="fence = :fence AND #status = :before",
             names={**names, "#status": "status"},
             values={
                 **values,
                 ":next": run.fence + 1,
                 ":fence": run.fence,
-                ":running": RunStatus.RUNNING,
+                ":before": run.status,
                 ":now": _milliseconds(time.time()),
             },
         )
@@ -184,7 +202,8 @@ class RunsTable:
             _chunk_key(run_id, before.number),
             "SET attempts = :attempts, deaths = :deaths, open_until = :until, "
             "row_deaths = :row_deaths, expires_at = :expiry REMOVE in_hand",
-            condition="attribute_not_exists(attempts) OR attempts = :before",
+            condition="attribute_not_exists(done_attempt) AND "
+            "(attribute_not_exists(attempts) OR attempts = :before)",
             values={
                 ":attempts": state.attempts,
                 ":before": before.attempts,
@@ -195,6 +214,13 @@ class RunsTable:
             },
         )
         return state if item is not None else None
+
+    def void(self, run: Run, number: int, *, even_if_begun: bool) -> None:
+        """Count a chunk that is not done as done, with nothing in it."""
+        condition = "attribute_not_exists(done_attempt)"
+        if not even_if_begun:
+            condition += " AND attribute_not_exists(attempts)"
+        self._complete(run, number, VOID_ATTEMPT, Totals(), condition=condition)
 
     def take_in_hand(self, run_id: str, state: ChunkState, row: int) -> None:
         """Record which row is worked on, so that a death can be charged to it."""
@@ -221,11 +247,19 @@ class RunsTable:
 
     def complete_chunk(self, run: Run, number: int, attempt: int, totals: Totals) -> bool:
         """Mark a chunk done by `attempt` and count it, once; False where it was done before."""
+        return self._complete(
+            run, number, attempt, totals, condition="attribute_not_exists(done_attempt)"
+        )
+
+    def _complete(
+        self, run: Run, number: int, attempt: int, totals: Totals, *, condition: str
+    ) -> bool:
         counts = {
             "chunks_done": 1,
             Outcome.COMPRESSED: totals.compressed,
             Outcome.SKIPPED: totals.skipped,
             Outcome.FAILED: totals.failed,
+            Outcome.RESTORED: totals.restored,
             "bytes_before": totals.bytes_before,
             "bytes_after": totals.bytes_after,
         }
@@ -233,7 +267,7 @@ class RunsTable:
         chunk = self._update_request(
             _chunk_key(run.run_id, number),
             "SET done_attempt = :attempt, expires_at = :expiry REMOVE open_until, in_hand",
-            condition="attribute_not_exists(done_attempt)",
+            condition=condition,
             values={":attempt": attempt, ":expiry": _expiry()},
         )
         counter = self._update_request(
@@ -271,16 +305,21 @@ class RunsTable:
             compressed=total(Outcome.COMPRESSED),
             skipped=total(Outcome.SKIPPED),
             failed=total(Outcome.FAILED),
+            restored=total(Outcome.RESTORED),
             bytes_before=total("bytes_before"),
             bytes_after=total("bytes_after"),
         )
         return RunProgress(total("chunks_done"), totals)
 
-    def start_report(self, run_id: str, end_status: RunStatus, message: str = "") -> bool:
-        """RUNNING to REPORTING, once; False where somebody else did it."""
+    def stop(self, run_id: str, end_status: RunStatus, message: str) -> bool:
+        """RUNNING to STOPPING: no row is begun any more; False where it is not RUNNING."""
         return self._change_status(
-            run_id, RunStatus.RUNNING, RunStatus.REPORTING, end_status, message
+            run_id, RunStatus.RUNNING, RunStatus.STOPPING, end_status, message
         )
+
+    def start_report(self, run: Run, end_status: RunStatus, message: str) -> bool:
+        """To REPORTING, once; False where the run is not any more what `run` says."""
+        return self._change_status(run.run_id, run.status, RunStatus.REPORTING, end_status, message)
 
     def end(self, run_id: str, end_status: RunStatus, message: str) -> bool:
         """REPORTING to the end, once."""
@@ -460,11 +499,15 @@ def _run(item: Mapping[str, Any]) -> Run:
         settings=RunSettings.from_json(fixed["settings"]),
         chunk_size=fixed["chunk_size"],
         shards=int(item["shards"]),
+        bucket=BucketFacts(**fixed["bucket"]),
+        sample=fixed["sample"],
+        restores=fixed["restores"],
         notes=tuple(fixed["notes"]),
         status=RunStatus(item["status"]),
-        manifest=ManifestPointer(**json.loads(manifest)) if manifest else None,
+        manifest=_pointer(json.loads(manifest)) if manifest else None,
         cursor=Cursor(**json.loads(cursor)) if cursor else None,
         fence=int(item["fence"]),
+        chunk_limit=int(item["chunk_limit"]),
         chunks_total=_optional_int(item.get("chunks_total")),
         rows_total=_optional_int(item.get("rows_total")),
         end_status=RunStatus(item["end_status"]),
@@ -472,6 +515,10 @@ def _run(item: Mapping[str, Any]) -> Run:
         updated=float(item["updated"]) / 1000,
         resends=int(item.get("resends", 0)),
     )
+
+
+def _pointer(values: dict[str, Any]) -> ManifestPointer:
+    return ManifestPointer(**{**values, "extra": tuple(values["extra"])})
 
 
 def _chunk_state(number: int, item: Mapping[str, Any]) -> ChunkState:

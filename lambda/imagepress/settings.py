@@ -123,6 +123,14 @@ CLIENT_TOKEN = Parameter(
     str,
     "a repeated call with the same token is the same run",
 )
+ACTION = Parameter(
+    "action",
+    "restore or cancel",
+    lambda value: value in ("restore", "cancel"),
+    str,
+    "what to do with a run that there is",
+)
+RUN_ID = Parameter("run_id", "the id of a run", _text, str, "the run to restore or to cancel")
 IMAGE_PARAMETERS = (
     Parameter(
         "perc_compression_quality",
@@ -188,6 +196,7 @@ IMAGE_PARAMETERS = (
         "a run stops itself when more of its rows have failed, looked at from 1,000 rows on",
     ),
 )
+ACTION_PARAMETERS = (ACTION, RUN_ID, CLIENT_TOKEN)
 DIRECT_PARAMETERS = (BUCKET_NAME, CSV_PATH, CLIENT_TOKEN, *IMAGE_PARAMETERS)
 UPLOAD_PARAMETERS = (BUCKET_NAME, *IMAGE_PARAMETERS)
 
@@ -195,6 +204,11 @@ UPLOAD_PARAMETERS = (BUCKET_NAME, *IMAGE_PARAMETERS)
 def check_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """Check a direct invocation's parameters; raise `Refused` naming everything that is wrong."""
     return _check(event, DIRECT_PARAMETERS, lambda parameter, value: parameter.check(value))
+
+
+def check_action(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the parameters of an action on a run; raise `Refused` naming what is wrong."""
+    return _check(event, ACTION_PARAMETERS, lambda parameter, value: parameter.check(value))
 
 
 def check_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,29 +5,24 @@ and its temporary files are gone.
 """
 
 import hashlib
-import re
-import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagepress import journal
-from imagepress.budget import Budget, memory_needed
-from imagepress.codec_pool import CodecPool
 from imagepress.codec_protocol import CodecRequest, Encoded
-from imagepress.errors import PassingError, RowFailed, RowSkipped
+from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageHeader, check_pixels, read_header
 from imagepress.image_store import Digests, ImageStore, Written, digests, download, duplicate_of
-from imagepress.journal import Event
+from imagepress.ledger import Ledger
 from imagepress.manifest import Row
 from imagepress.marker import METADATA_NAME, Marker
-from imagepress.outcome import FailureCode, Outcome, RowResult, SkipReason
+from imagepress.outcome import FailureCode, RowResult, SkipReason
 from imagepress.part import RowReport
 from imagepress.settings import LOSSLESS_QUALITY, RunSettings
 from imagepress.stored_object import StoredObject, check_metadata
+from imagepress.workshop import Workshop
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -59,23 +54,6 @@ class Job:
         return int.from_bytes(drawn) < self.sample * 2**64
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What rows are worked on with.
-
-    `folder` is a private one inside `temp_dir`; `encode_seconds` is what one picture may take;
-    `seconds_left` tells how long this process may still go on.
-    """
-
-    store: ImageStore
-    pool: CodecPool
-    memory: Budget
-    temp_space: Budget
-    folder: Path
-    encode_seconds: float
-    seconds_left: Callable[[], float]
-
-
 type Press = Callable[[Row], RowReport]
 
 
@@ -86,14 +64,14 @@ def press(row: Row, job: Job, workshop: Workshop) -> RowReport:
         result = work.result()
     except (RowSkipped, RowFailed) as outcome:
         result = work.ledger.left(row, outcome)
-    return RowReport(result, tuple(work.ledger.events))
+    return work.ledger.report(result)
 
 
 def without_trying(row: Row, outcome: RowSkipped | RowFailed) -> RowReport:
     """The report of a row that ends without being worked on."""
-    ledger = _Ledger()
+    ledger = Ledger()
     result = ledger.left(row, outcome)
-    return RowReport(result, tuple(ledger.events))
+    return ledger.report(result)
 
 
 def last_look(
@@ -121,89 +99,11 @@ def invalid(row: Row) -> RowFailed:
 
 def replaced_before(row: Row, stored: StoredObject, marker: Marker) -> RowReport:
     """The report of a row whose replacement an earlier attempt made: the marker remembers it."""
-    ledger = _Ledger(stored=stored)
+    ledger = Ledger(stored=stored)
     ledger.log(f"Object {row.key} was replaced by an earlier attempt of this run.")
     written = Written(stored.etag, stored.version_id)
     result = ledger.compressed(row, marker, written)
-    return RowReport(result, tuple(ledger.events))
-
-
-def safe_file_name(key: str) -> str:
-    """The last part of a key as a file name that cannot leave its folder."""
-    name = key.rstrip("/").rsplit("/", 1)[-1]
-    safe = re.sub(r"[^\w.\- ]", "_", name)[-MAX_FILE_NAME:]
-    return safe if safe.strip(". ") else "image"
-
-
-@dataclass(slots=True)
-class _Ledger:
-    """What is known of a row so far; it fills up as the row goes on."""
-
-    started: float = field(default_factory=time.monotonic)
-    events: list[Event] = field(default_factory=list)
-    stored: StoredObject | None = None
-    header: ImageHeader | None = None
-
-    def log(self, message: str, level: str = journal.INFO) -> None:
-        self.events.append(Event(time.time(), level, message))
-
-    def compressed(self, row: Row, marker: Marker, written: Written) -> RowResult:
-        return RowResult(
-            row=row.number,
-            path=row.key,
-            outcome=Outcome.COMPRESSED,
-            format=marker.format,
-            bytes_before=marker.size_before,
-            bytes_after=marker.size,
-            encoder=marker.encoder,
-            quality=marker.quality,
-            seconds=self._seconds(),
-            etag_before=marker.etag_before,
-            etag_after=written.etag,
-            version_before=marker.version_before,
-            version_after=written.version_id,
-        )
-
-    def measured(self, row: Row, source: StoredObject, size: int, encoded: Encoded) -> RowResult:
-        self.log(f"Dry run: object {row.key} would have size {journal.megabytes(size)}.")
-        return RowResult(
-            row=row.number,
-            path=row.key,
-            outcome=Outcome.SKIPPED,
-            reason=SkipReason.DRY_RUN,
-            format=self.header.format if self.header else None,
-            bytes_before=source.size,
-            bytes_after=size,
-            encoder=encoded.encoder,
-            quality=encoded.quality,
-            seconds=self._seconds(),
-            etag_before=source.etag,
-            version_before=source.version_id,
-        )
-
-    def left(self, row: Row, why: RowSkipped | RowFailed) -> RowResult:
-        skipped = isinstance(why, RowSkipped)
-        reason = why.reason if isinstance(why, RowSkipped) else why.code
-        what = "was left as it is" if skipped else "failed"
-        level = journal.INFO if skipped else journal.ERROR
-        self.log(f"Object {row.key} {what}: {reason}: {why}", level)
-        # A duplicate's bytes are counted in the row that it repeats.
-        stored = self.stored if reason is not SkipReason.DUPLICATE else None
-        return RowResult(
-            row=row.number,
-            path=row.key,
-            outcome=Outcome.SKIPPED if skipped else Outcome.FAILED,
-            reason=reason,
-            format=self.header.format if self.header else None,
-            bytes_before=stored.size if stored else None,
-            seconds=self._seconds(),
-            etag_before=stored.etag if stored else None,
-            version_before=stored.version_id if stored else None,
-            message=str(why),
-        )
-
-    def _seconds(self) -> float:
-        return round(time.monotonic() - self.started, 3)
+    return ledger.report(result)
 
 
 @dataclass(slots=True)
@@ -213,7 +113,7 @@ class _Work:
     row: Row
     job: Job
     workshop: Workshop
-    ledger: _Ledger = field(default_factory=_Ledger)
+    ledger: Ledger = field(default_factory=Ledger)
 
     def result(self) -> RowResult:
         row, settings = self.row, self.job.settings
@@ -229,7 +129,7 @@ class _Work:
             marker = stored.marker
             if marker and marker.describes(stored):
                 return self._marked(stored, marker, body)
-            with self._saved(stored, body) as (file, hashes):
+            with self.workshop.saved(self.row, stored, body, self.ledger) as (file, hashes):
                 if marker and marker.matches(stored.size, hashes.sha256):
                     return self._marked(stored, marker, body, file)
                 return self._compress(stored, stored, file)
@@ -253,7 +153,7 @@ class _Work:
         if marker.lossless or settings.perc_compression_quality == LOSSLESS_QUALITY:
             if file is not None:
                 return self._compress(stored, stored, file, marker)
-            with self._saved(stored, body) as (saved, _):
+            with self.workshop.saved(self.row, stored, body, self.ledger) as (saved, _):
                 return self._compress(stored, stored, saved, marker)
         if settings.from_original:
             return self._from_original(stored, marker)
@@ -276,18 +176,9 @@ class _Work:
             key = f"{marker.origin_backup}/{key}"
         with (
             self.workshop.store.open(key, version) as (original, body),
-            self._saved(original, body) as (file, _),
+            self.workshop.saved(self.row, original, body, self.ledger) as (file, _),
         ):
             return self._compress(stored, original, file, marker)
-
-    @contextmanager
-    def _saved(self, stored: StoredObject, body: "StreamingBody") -> Iterator[tuple[Path, Digests]]:
-        """The object's bytes as a file that is gone at the end."""
-        with self._temp_space(stored.size), self._file() as file:
-            hashes = download(body, file)
-            body.close()
-            self.ledger.log(journal.saved(str(file), stored.size))
-            yield file, hashes
 
     def _compress(
         self,
@@ -301,11 +192,9 @@ class _Work:
         header = self.ledger.header = read_header(file)
         check_pixels(header, settings.max_image_pixels)
         output = file.parent / "compressed"
-        with self._memory(header, source.size):
-            self.ledger.log(journal.compressing(str(file), header.format))
-            encoded = self._encode(
-                CodecRequest(file, output, header, settings.perc_compression_quality)
-            )
+        self.ledger.log(journal.compressing(str(file), header.format))
+        request = CodecRequest(file, output, header, settings.perc_compression_quality)
+        encoded = self.workshop.encode(request, source.size)
         size = output.stat().st_size
         self._check_savings(source.size, size)
         if settings.dry_run:
@@ -362,19 +251,6 @@ class _Work:
                 store.back_up(current, copy, hashes.sha256, key)
         self.ledger.log(f"Original of {self.row.key} copied to {key}.")
 
-    def _encode(self, request: CodecRequest) -> Encoded:
-        seconds_left = self.workshop.seconds_left()
-        try:
-            return self.workshop.pool.encode(
-                request, min(self.workshop.encode_seconds, seconds_left)
-            )
-        except RowFailed as failed:
-            if failed.code is FailureCode.CODEC_TIMEOUT and (
-                seconds_left < self.workshop.encode_seconds
-            ):
-                raise PassingError(f"There was not enough time left for {self.row.key}.") from None
-            raise
-
     def _check_savings(self, before: int, after: int) -> None:
         least = self.job.settings.min_savings_percent
         if after >= before or (before - after) * 100 < least * before:
@@ -383,47 +259,3 @@ class _Work:
                 f"The result has {after:,} bytes, the original {before:,}; "
                 f"min_savings_percent is {least}.",
             )
-
-    @contextmanager
-    def _memory(self, header: ImageHeader, file_size: int) -> Iterator[None]:
-        needed, total = memory_needed(header, file_size), self.workshop.memory.total
-        if needed > total:
-            raise RowFailed(
-                FailureCode.TOO_LARGE_FOR_MEMORY,
-                f"The picture of {header.pixels:,} pixels needs about {needed // 10**6:,} MB of "
-                f"memory; there are {total // 10**6:,} MB.",
-            )
-        with self.workshop.memory.share(needed):
-            yield
-
-    @contextmanager
-    def _temp_space(self, file_size: int) -> Iterator[None]:
-        needed, total = TEMP_COPIES * file_size, self.workshop.temp_space.total
-        if needed > total:
-            raise RowFailed(
-                FailureCode.NO_TEMP_SPACE,
-                f"The object needs {needed:,} bytes in {self.job.settings.temp_dir}; there are "
-                f"{total:,}.",
-            )
-        with self.workshop.temp_space.share(needed):
-            yield
-
-    @contextmanager
-    def _file(self) -> Iterator[Path]:
-        """A file named after the key in a folder of the row's own, gone at the end."""
-        folder = self.workshop.folder / str(self.row.number)
-        file = folder / safe_file_name(self.row.key)
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise RowFailed(
-                FailureCode.NO_TEMP_SPACE,
-                f"{self.job.settings.temp_dir} cannot be written to: {error}.",
-            ) from error
-        try:
-            yield file
-        finally:
-            was_there = file.exists()
-            shutil.rmtree(folder, ignore_errors=True)
-            if was_there and not file.exists():
-                self.ledger.log(journal.deleted(str(file)))

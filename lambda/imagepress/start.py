@@ -1,0 +1,201 @@
+"""Starting runs: everything that a run needs is decided here, at once, and written down.
+
+A refusal is a run as well: FAILED, with a log and a summary, as nobody watches a Lambda's retries.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imagepress.bucket_facts import NO_WAY_BACK, BucketFacts
+from imagepress.chunk import chunk_size
+from imagepress.errors import Refused, TokenReused
+from imagepress.manifest_store import Inspected, ManifestStore
+from imagepress.messages import dispatch_message, report_message
+from imagepress.order import Order, Wish, direct_wish, restore_wish, upload_wish
+from imagepress.queues import Queue
+from imagepress.run import WORKING, Cursor, Run, RunStatus, shards_for
+from imagepress.run_id import make_run_id
+from imagepress.run_store import RunFiles, RunStore
+from imagepress.runs import RunsTable
+from imagepress.settings import RunSettings, check_temp_dir, with_defaults
+from imagepress.undo import UNDO_COLUMNS
+
+NO_ROWS = "The CSV is empty: there is nothing to do."
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What this stack was deployed with."""
+
+    trigger_bucket: str
+    image_buckets: Sequence[str]
+    run_defaults: Mapping[str, Any]
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What it takes to start a run; `look_at(bucket)` asks S3 about a bucket."""
+
+    deployment: Deployment
+    runs: RunsTable
+    manifests: ManifestStore
+    store: RunStore
+    look_at: Callable[[str], BucketFacts]
+    dispatches: Queue
+    reports: Queue
+
+    def start(self, order: Order) -> dict[str, Any]:
+        """Start the run of an order, or record why it is refused; answer for the caller."""
+        run_id = make_run_id(order.started, order.name, order.token)
+        try:
+            run_id = self.runs.claim(order.token, order.fingerprint(), run_id)
+        except TokenReused as refusal:
+            token = f"{order.token}:{order.fingerprint()}"
+            run_id = make_run_id(order.started, order.name, token)
+            return self._record(self._refused(run_id, order, str(refusal)), 0)
+        known = self.runs.load(run_id)
+        if known is not None:
+            return self._record(known, 0)
+        try:
+            run, estimated_rows = self._planned(run_id, order)
+        except Refused as refusal:
+            run, estimated_rows = self._refused(run_id, order, str(refusal)), 0
+        return self._record(run, estimated_rows)
+
+    def _planned(self, run_id: str, order: Order) -> tuple[Run, int]:
+        if order.restores is not None:
+            return self._planned_restore(run_id, order, order.restores)
+        wish = self._wish(order)
+        bucket = self._bucket(wish.values.get("bucket_name"))
+        settings = with_defaults(self.deployment.run_defaults, wish.values)
+        check_temp_dir(settings.temp_dir)
+        found = self.manifests.inspect(wish.csv.bucket, wish.csv.key, wish.csv.version_id)
+        facts = self.look_at(bucket)
+        notes = list(wish.notes)
+        if not facts.versioned and not settings.backup_prefix and not settings.dry_run:
+            notes.append(NO_WAY_BACK.format(bucket=bucket))
+        run = self._run(run_id, order, wish.csv.url, bucket, settings, facts, found)
+        sample = 1.0
+        if settings.dry_run_sample is not None:
+            sample = min(1.0, settings.dry_run_sample / max(1, found.estimated_rows))
+        return replace(run, notes=tuple(notes), sample=sample), found.estimated_rows
+
+    def _planned_restore(self, run_id: str, order: Order, wanted: str) -> tuple[Run, int]:
+        restore_wish(order.event or {})
+        target = self.runs.load(wanted)
+        if target is None:
+            raise Refused(f"run_id: there is no run {wanted!r}.")
+        if target.restores is not None:
+            raise Refused(f"run_id: {wanted} is itself a restore; only a compression is undone.")
+        if target.status in (*WORKING, RunStatus.REPORTING):
+            raise Refused(f"run_id: {wanted} is still {target.status}; cancel it or let it end.")
+        undo = RunFiles.of(target).undo
+        found = self.manifests.inspect(self.store.bucket, undo, None, UNDO_COLUMNS)
+        facts = self.look_at(self._bucket(target.bucket_name))
+        run = self._run(
+            run_id,
+            order,
+            self.store.url(undo),
+            target.bucket_name,
+            target.settings,
+            facts,
+            found,
+        )
+        return replace(run, restores=wanted), found.estimated_rows
+
+    def _wish(self, order: Order) -> Wish:
+        if order.upload is not None:
+            upload = order.upload
+            metadata = self.manifests.metadata(upload.bucket, upload.key, upload.version_id)
+            return upload_wish(upload, metadata)
+        readable = (self.deployment.trigger_bucket, self.store.bucket)
+        return direct_wish(order.event or {}, self.deployment.trigger_bucket, readable)
+
+    def _bucket(self, wished: str | None) -> str:
+        allowed = self.deployment.image_buckets
+        bucket = wished or (allowed[0] if len(allowed) == 1 else None)
+        if bucket is None or bucket not in allowed:
+            given = f"is {bucket!r}" if bucket else "is missing"
+            raise Refused(
+                f"bucket_name {given}; the stack was deployed for {', '.join(allowed)}. Add a "
+                "bucket to image_buckets and deploy again to use it."
+            )
+        return bucket
+
+    def _run(
+        self,
+        run_id: str,
+        order: Order,
+        source: str,
+        bucket: str,
+        settings: RunSettings,
+        facts: BucketFacts,
+        found: Inspected,
+    ) -> Run:
+        size = chunk_size(found.estimated_rows, self.deployment.concurrency)
+        pointer = found.pointer
+        run = Run(
+            run_id=run_id,
+            created=order.started.timestamp(),
+            source=source,
+            bucket_name=bucket,
+            settings=settings,
+            chunk_size=size,
+            shards=shards_for(found.estimated_rows // size),
+            bucket=facts,
+            manifest=pointer,
+            cursor=Cursor(pointer.start) if pointer else None,
+        )
+        if pointer is None:
+            return replace(
+                run, status=RunStatus.REPORTING, chunks_total=0, rows_total=0, message=NO_ROWS
+            )
+        return run
+
+    def _refused(self, run_id: str, order: Order, message: str) -> Run:
+        return Run(
+            run_id=run_id,
+            created=order.started.timestamp(),
+            source=order.upload.url if order.upload else order.name,
+            bucket_name="",
+            settings=with_defaults(self.deployment.run_defaults, {}),
+            chunk_size=1,
+            shards=1,
+            status=RunStatus.REPORTING,
+            chunks_total=0,
+            rows_total=0,
+            end_status=RunStatus.FAILED,
+            message=message,
+        )
+
+    def _record(self, run: Run, estimated_rows: int) -> dict[str, Any]:
+        """Write the run down, then wake who goes on with it; both may be repeated."""
+        self.runs.create(run)
+        if run.status is RunStatus.RUNNING and not run.fully_dispatched:
+            self.dispatches.send(dispatch_message(run.run_id))
+        elif run.status is RunStatus.REPORTING:
+            self.reports.send(report_message(run.run_id))
+        return self._answer(run, estimated_rows)
+
+    def _answer(self, run: Run, estimated_rows: int) -> dict[str, Any]:
+        files = RunFiles.of(run)
+        failed = run.end_status is RunStatus.FAILED
+        rows = run.rows_total if run.rows_total is not None else estimated_rows
+        return {
+            "run_id": run.run_id,
+            "status": RunStatus.FAILED if failed else run.status,
+            "message": run.message,
+            "estimated_rows": rows,
+            "estimated_chunks": -(-rows // run.chunk_size),
+            "chunk_size": run.chunk_size,
+            "log": self.store.url(files.log),
+            "results": self.store.url(files.results),
+            "failed": self.store.url(files.failed),
+            "undo": self.store.url(files.undo),
+            "summary": self.store.url(files.summary),
+            "bucket_name": run.bucket_name,
+            "parameters": run.settings.to_json(),
+            "notes": list(run.notes),
+        }

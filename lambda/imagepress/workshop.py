@@ -1,0 +1,119 @@
+"""What the rows of a run are worked on with: store, codecs, and bounded memory and disk."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagepress import journal
+from imagepress.budget import Budget, memory_needed
+from imagepress.codec_pool import CodecPool
+from imagepress.codec_protocol import CodecRequest, Encoded
+from imagepress.errors import PassingError, RowFailed
+from imagepress.image_header import ImageHeader
+from imagepress.image_store import Digests, ImageStore, download
+from imagepress.ledger import Ledger
+from imagepress.manifest import Row
+from imagepress.outcome import FailureCode
+from imagepress.stored_object import StoredObject
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
+MAX_FILE_NAME = 60
+TEMP_COPIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What rows are worked on with.
+
+    `folder` is a private one inside `temp_dir`; `encode_seconds` is what one picture may take;
+    `seconds_left` tells how long this process may still go on.
+    """
+
+    store: ImageStore
+    pool: CodecPool
+    memory: Budget
+    temp_space: Budget
+    folder: Path
+    encode_seconds: float
+    seconds_left: Callable[[], float]
+
+    @contextmanager
+    def saved(
+        self, row: Row, stored: StoredObject, body: "StreamingBody", ledger: Ledger
+    ) -> Iterator[tuple[Path, Digests]]:
+        """The object's bytes as a file named after its key, gone at the end."""
+        with self._share_of_temp_space(stored.size), self._file(row, stored, ledger) as file:
+            hashes = download(body, file)
+            body.close()
+            ledger.log(journal.saved(str(file), stored.size))
+            yield file, hashes
+
+    def encode(self, request: CodecRequest, file_size: int) -> Encoded:
+        """Have a picture compressed; raise its outcome, or `PassingError` if time was too short."""
+        with self._share_of_memory(request.header, file_size):
+            seconds_left = self.seconds_left()
+            try:
+                return self.pool.encode(request, min(self.encode_seconds, seconds_left))
+            except RowFailed as failed:
+                timed_out = failed.code is FailureCode.CODEC_TIMEOUT
+                if timed_out and seconds_left < self.encode_seconds:
+                    raise PassingError("There was not enough time left for the picture.") from None
+                raise
+
+    @contextmanager
+    def _share_of_memory(self, header: ImageHeader, file_size: int) -> Iterator[None]:
+        needed, total = memory_needed(header, file_size), self.memory.total
+        if needed > total:
+            raise RowFailed(
+                FailureCode.TOO_LARGE_FOR_MEMORY,
+                f"The picture of {header.pixels:,} pixels needs about {needed // 10**6:,} MB of "
+                f"memory; there are {total // 10**6:,} MB.",
+            )
+        with self.memory.share(needed):
+            yield
+
+    @contextmanager
+    def _share_of_temp_space(self, file_size: int) -> Iterator[None]:
+        needed, total = TEMP_COPIES * file_size, self.temp_space.total
+        if needed > total:
+            raise RowFailed(
+                FailureCode.NO_TEMP_SPACE,
+                f"The object needs {needed:,} bytes in temp_dir {self.folder.parent}; there are "
+                f"{total:,}.",
+            )
+        with self.temp_space.share(needed):
+            yield
+
+    @contextmanager
+    def _file(self, row: Row, stored: StoredObject, ledger: Ledger) -> Iterator[Path]:
+        # An original that is read again has another place than what is there now.
+        name = str(row.number) if stored is ledger.stored else f"{row.number}-original"
+        folder = self.folder / name
+        file = folder / safe_file_name(row.key)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RowFailed(
+                FailureCode.NO_TEMP_SPACE,
+                f"temp_dir {self.folder.parent} cannot be written to: {error}.",
+            ) from error
+        try:
+            yield file
+        finally:
+            was_there = file.exists()
+            shutil.rmtree(folder, ignore_errors=True)
+            if was_there and not file.exists():
+                ledger.log(journal.deleted(str(file)))
+
+
+def safe_file_name(key: str) -> str:
+    """The last part of a key as a file name that cannot leave its folder."""
+    name = key.rstrip("/").rsplit("/", 1)[-1]
+    safe = re.sub(r"[^\w.\- ]", "_", name)[-MAX_FILE_NAME:]
+    return safe if safe.strip(". ") else "image"
