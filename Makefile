@@ -34,7 +34,7 @@ setup: $(ENVIRONMENT) ## prepare .venv: deployment, command line, tests and lint
 demo: $(ENVIRONMENT) $(EMULATOR) $(CDK) $(PICTURES) ## deploy to a local AWS, compress a few dozen pictures, show what was saved
 	@$(PYTHON) -m local.demo
 
-up: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## deploy to a local AWS and leave it running; .local/aws.env points any AWS client at it
+up: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## deploy to a local AWS and leave it running (LOCAL_AWS_PORT names its port); .local/aws.env points AWS clients at it
 	@$(PYTHON) -m local.up
 
 down: $(ENVIRONMENT) ## stop what `make up` started

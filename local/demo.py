@@ -53,6 +53,8 @@ def main() -> None:
     except (FollowError, DemoError) as error:
         log = (DEMO / "aws" / "emulator.log").relative_to(ROOT)
         sys.exit(f"\nThe demo failed. {error}\nWhat the functions said is in {log}.")
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. Nothing is left running.")
     print(f"\nAll is as it should be ({time.monotonic() - began:.0f} s). Nothing is left running.")
 
 
@@ -182,8 +184,9 @@ def _progress_bar() -> Callable[[Look], None]:
         bar = f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}]"
         text = f"{bar} {done} of {total or '?'} rows, {look.run.status.lower()}"
         if terminal or text != shown:
-            end = "\n" if look.ended or not terminal else ""
-            print(f"\r{text:<{_STEP_WIDTH}}{time.monotonic() - began:6.1f} s", end=end, flush=True)
+            start, end = ("\r", "\n" if look.ended else "") if terminal else ("", "\n")
+            line = f"{start}{text:<{_STEP_WIDTH}}{time.monotonic() - began:6.1f} s"
+            print(line, end=end, flush=True)
         shown = text
 
     return draw

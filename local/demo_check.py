@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imagepress.outcome import Outcome
+from imagepress.outcome import Outcome, SkipReason
 from local.corpus import Row
 
 
@@ -48,6 +48,7 @@ def problems(
 ) -> Iterator[str]:
     """Every rule that does not hold, in words; `after` has each key's bytes, None where gone."""
     yield from _rows_without_one_outcome(rows, results)
+    yield from _done_twice(results)
     compressed = {result.path for result in results if result.outcome == Outcome.COMPRESSED}
     for row in {row.key: row for row in rows}.values():
         now = after[row.key]
@@ -72,6 +73,13 @@ def _rows_without_one_outcome(rows: Sequence[Row], results: Sequence[Result]) ->
             yield f"Row {number} ({row.key}) is {result.full_outcome}."
     for number in sorted(times.keys() - set(range(1, len(rows) + 1))):
         yield f"There is an outcome for row {number}, which does not exist."
+
+
+def _done_twice(results: Sequence[Result]) -> Iterator[str]:
+    own = [result.path for result in results if result.reason != SkipReason.DUPLICATE]
+    for path, times in Counter(own).items():
+        if times > 1:
+            yield f"{path} was done {times} times: all rows but one should be DUPLICATE."
 
 
 def _not_an_improvement(row: Row, now: bytes | None) -> Iterator[str]:

@@ -147,6 +147,7 @@ def _run(
             raise DeployError(f"{what} took over {seconds:.0f} s:\n{_tail(output)}") from None
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             raise
     if process.returncode:
         raise DeployError(f"{what} failed ({process.returncode}):\n{_tail(output)}")

@@ -32,7 +32,8 @@ def main() -> None:
 def write_environment(instance: Emulator, deployment: Deployment) -> None:
     """Write `.local/aws.env` for a shell to read."""
     variables = {**instance.environment(), **deployment.environment()}
-    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN\n"]  # they would take precedence, or not fit
+    lines += [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     AWS_ENV.write_text("".join(lines), encoding="utf-8")
 
 

@@ -1,22 +1,13 @@
 """The demo's own check: each rule bites."""
 
-import io
-
 import pytest
-from PIL import Image
 
 from local.corpus import Row
 from local.demo_check import Result, problems
+from tests.pictures import jpeg, photograph
 
-
-def jpeg(quality: int, size: tuple[int, int] = (64, 48), **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise(size, 60).save(buffer, "JPEG", quality=quality, **options)
-    return buffer.getvalue()
-
-
-BEFORE = jpeg(95)
-SMALLER = jpeg(60)
+BEFORE = jpeg()
+SMALLER = jpeg(quality=60)
 ROWS = [Row("a.jpg", BEFORE, "picture"), Row("gone.jpg", None, "missing", "FAILED/NOT_FOUND")]
 
 
@@ -38,7 +29,10 @@ def test_is_content_with_a_good_run() -> None:
     [
         (GOOD[:1], "Row 2 (gone.jpg) has 0 outcomes."),
         ([*GOOD, GOOD[0]], "Row 1 (a.jpg) has 2 outcomes."),
-        ([*GOOD, result(3, "SKIPPED")], "There is an outcome for row 3, which does not exist."),
+        (
+            [*GOOD, result(3, "SKIPPED", "DUPLICATE")],
+            "There is an outcome for row 3, which does not exist.",
+        ),
         (
             [result(1, "COMPRESSED", path="b.jpg"), GOOD[1]],
             "Row 1 is a.jpg, but its outcome is for b.jpg.",
@@ -53,6 +47,17 @@ def test_each_row_needs_exactly_its_one_outcome(results: list[Result], complaint
     assert complaint in list(problems(ROWS, results, AFTER))
 
 
+def test_a_key_named_twice_is_done_once() -> None:
+    rows = [*ROWS, ROWS[0]]
+    twice = [*GOOD, result(3, "COMPRESSED", path="a.jpg")]
+    once = [result(1, "SKIPPED", "DUPLICATE"), *twice[1:]]
+
+    assert not list(problems(rows, once, AFTER))
+    assert list(problems(rows, twice, AFTER)) == [
+        "a.jpg was done 2 times: all rows but one should be DUPLICATE."
+    ]
+
+
 def test_a_picture_must_not_fail() -> None:
     failed = [result(1, "FAILED", "CORRUPT_IMAGE"), GOOD[1]]
     after = {**AFTER, "a.jpg": BEFORE}
@@ -64,9 +69,9 @@ def test_a_picture_must_not_fail() -> None:
     [
         (None, "there is no object"),
         (BEFORE, "did not get smaller"),
-        (jpeg(50, (48, 64)), "was a JPEG of (64, 48) and is a JPEG of (48, 64)"),
+        (jpeg(photograph(size=(64, 96)), 50), "was a JPEG of (96, 64) and is a JPEG of (64, 96)"),
         (SMALLER[:-300], "cannot be read any more"),
-        (jpeg(60, icc_profile=b"x" * 200), "lost its colour profile"),
+        (jpeg(quality=60, icc_profile=b"x" * 200), "lost its colour profile"),
     ],
 )
 def test_a_compressed_picture_must_be_the_same_and_smaller(
