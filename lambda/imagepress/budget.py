@@ -8,7 +8,7 @@ from imagepress.image_header import ImageFormat, ImageHeader
 
 MEGABYTE = 1_000_000
 # Bytes a pixel that coding and verification hold at once: measured at 5 to 60 MP, rounded up.
-_BYTES_A_PIXEL = {ImageFormat.JPEG: 15, ImageFormat.PNG: 26}
+_BYTES_A_PIXEL = {ImageFormat.JPEG: 18, ImageFormat.PNG: 26}
 _BYTES_A_DEEP_PIXEL = 40
 _PROCESS_BYTES = 120 * MEGABYTE
 

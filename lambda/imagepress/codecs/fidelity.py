@@ -6,6 +6,7 @@ blocks, which coding noise does not move but a wrong colour space, a shift or da
 
 from pathlib import Path
 
+import pyjpegli
 from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
 
 from imagepress.errors import RowFailed
@@ -54,7 +55,38 @@ def verify(before: Image.Image, output: Path, header: ImageHeader, *, quality: i
     elif before.mode != after.mode:
         raise _unfaithful(f"it became {after.mode} from {before.mode}")
     else:
-        _compare_blocks(before, after, BASE_TOLERANCE + (100 - quality) * TOLERANCE_A_QUALITY)
+        _compare_blocks(before, after, _tolerance(quality))
+
+
+def check_jpeg_source(picture: Image.Image, data: bytes) -> None:
+    """Raise `RowFailed(CORRUPT_IMAGE)` unless a second, stricter decoder sees the same picture.
+
+    Pillow takes damaged data in silence; compressing it would write the damage down for good.
+    """
+    try:
+        _compare_elsewhere(picture, data, BASE_TOLERANCE)
+    except (ValueError, RowFailed) as error:
+        raise _damaged(f"decoders do not agree on it ({error})") from None
+
+
+def verify_jpeg_elsewhere(before: Image.Image, encoded: bytes, *, quality: int) -> None:
+    """Decode a JPEG by code that shares nothing with the encoder's, and compare it again."""
+    try:
+        _compare_elsewhere(before, encoded, _tolerance(quality))
+    except ValueError as error:
+        raise _unfaithful(f"another decoder refuses it ({error})") from None
+
+
+def _compare_elsewhere(picture: Image.Image, data: bytes, tolerance: float) -> None:
+    pixels, width, height = pyjpegli.decode(data, max_pixels=None)
+    if (width, height) != picture.size:
+        raise _unfaithful(f"another decoder sees {width} x {height} pixels")
+    other = Image.frombuffer("RGB", (width, height), pixels, "raw", "RGB", 0, 1)
+    _compare_blocks(picture.convert("RGB"), other, tolerance)
+
+
+def _tolerance(quality: int) -> float:
+    return BASE_TOLERANCE + (100 - quality) * TOLERANCE_A_QUALITY
 
 
 def _compare_all_frames(before: Image.Image, after: Image.Image) -> None:

@@ -32,12 +32,15 @@ def compress_jpeg(source: Path, output: Path, header: ImageHeader, quality: int)
     parts = _parse(data)
     _refuse_what_would_be_lost(data, parts)
     picture = fidelity.load(source, header)
+    if picture.mode in ("RGB", "L"):
+        fidelity.check_jpeg_source(picture, data)
     spare = structure.estimated_quality(data, parts) > quality + QUALITY_MARGIN
     if quality < LOSSLESS_QUALITY and spare and picture.mode in ("RGB", "L"):
         encoded = _with_metadata(_encode(picture, parts.frame, quality), data, parts)
         if len(encoded) < len(data):
             output.write_bytes(encoded)
             fidelity.verify(picture, output, header, quality=quality)
+            fidelity.verify_jpeg_elsewhere(picture, encoded, quality=quality)
             return Encoded("pillow-jpeg", quality)
     output.write_bytes(_transcode(data))
     fidelity.verify(picture, output, header, quality=None)
