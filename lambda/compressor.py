@@ -4,13 +4,13 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from environment import Environment, s3_client, sqs_client
-from imagepress.bench import Bench, bench_for
+from imagepress.bench import Bench, bench_for, bench_without_temp_dir
 from imagepress.budget import Budget
 from imagepress.chunk import Chunk
 from imagepress.chunk_work import ChunkWork
@@ -20,7 +20,7 @@ from imagepress.image_store import ImageStore
 from imagepress.run import Run
 from imagepress.workshop import Workshop
 from sqs_events import each_message, hold
-from telemetry import log_rows, logger, metrics
+from telemetry import log_rows, logger
 
 MEGABYTE = 1_000_000
 MEGABYTES_A_PROCESSOR = 1769
@@ -37,7 +37,6 @@ _pools: dict[int, CodecPool] = {}
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> Any:
     """Compress the rows of each chunk; a chunk that is not done comes back."""
     return each_message(event, lambda _, record: _take(record, context))
@@ -64,16 +63,25 @@ def _take(record: Mapping[str, Any], context: LambdaContext) -> bool:
 
 @contextmanager
 def _bench(run: Run, context: LambdaContext) -> Iterator[Bench]:
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000 - END_MARGIN_SECONDS
+
     memory = (int(context.memory_limit_in_mb) - OWN_MEGABYTES) * MEGABYTE
-    with private_folder(run.settings.temp_dir) as folder:
+    store = ImageStore(_s3, run.bucket_name, run.bucket.acl_owner)
+    with ExitStack() as opened:
+        try:
+            folder = opened.enter_context(private_folder(run.settings.temp_dir))
+        except OSError as error:
+            yield bench_without_temp_dir(run, store, error)
+            return
         workshop = Workshop(
-            store=ImageStore(_s3, run.bucket_name, run.bucket.acl_owner),
+            store=store,
             pool=_pool(_processors(context), memory),
             memory=Budget(memory),
             temp_space=Budget(shutil.disk_usage(folder).free),
             folder=folder,
-            encode_seconds=context.get_remaining_time_in_millis() / 1000 - END_MARGIN_SECONDS,
-            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - END_MARGIN_SECONDS,
+            encode_seconds=seconds_left(),
+            seconds_left=seconds_left,
         )
         yield bench_for(run, workshop)
 

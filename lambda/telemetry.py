@@ -10,7 +10,7 @@ from imagepress.outcome import Totals
 from imagepress.part import RowReport
 
 logger = Logger()
-metrics = Metrics()
+_metrics = Metrics()
 
 
 def log_rows(run_id: str, chunk: int, reports: Iterable[RowReport]) -> None:
@@ -27,9 +27,10 @@ def log_rows(run_id: str, chunk: int, reports: Iterable[RowReport]) -> None:
     if not rows:
         return
     totals = Totals.of(report.result for report in rows)
-    metrics.add_metric("ImagesCompressed", MetricUnit.Count, totals.compressed)
-    metrics.add_metric("ImagesSkipped", MetricUnit.Count, totals.skipped)
-    metrics.add_metric("ImagesFailed", MetricUnit.Count, totals.failed)
-    metrics.add_metric("BytesBefore", MetricUnit.Bytes, totals.bytes_before)
-    metrics.add_metric("BytesSaved", MetricUnit.Bytes, totals.bytes_saved)
-    metrics.add_metadata("run_id", run_id)
+    _metrics.add_metric("ImagesCompressed", MetricUnit.Count, totals.compressed)
+    _metrics.add_metric("ImagesSkipped", MetricUnit.Count, totals.skipped)
+    _metrics.add_metric("ImagesFailed", MetricUnit.Count, totals.failed)
+    _metrics.add_metric("BytesBefore", MetricUnit.Bytes, totals.bytes_before)
+    _metrics.add_metric("BytesSaved", MetricUnit.Bytes, totals.bytes_saved)
+    _metrics.add_metadata("run_id", run_id)
+    _metrics.flush_metrics()

@@ -10,7 +10,7 @@ from imagepress.chunk import Chunk
 from imagepress.image_store import ImageStore
 from imagepress.undertake import Undertaker
 from sqs_events import each_message
-from telemetry import log_rows, logger, metrics
+from telemetry import log_rows, logger
 
 _environment = Environment.from_env()
 _s3 = s3_client()
@@ -22,7 +22,6 @@ _undertaker = Undertaker(
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> Any:
     """End the chunk, the sending out or the report that each message stands for."""
     del context

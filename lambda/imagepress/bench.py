@@ -7,6 +7,7 @@ from imagepress import restore, worker
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_store import ImageStore
 from imagepress.manifest import Row
+from imagepress.outcome import FailureCode
 from imagepress.part import RowReport
 from imagepress.run import Run
 from imagepress.worker import Job
@@ -30,6 +31,15 @@ def bench_for(run: Run, workshop: Workshop) -> Bench:
         return Bench(lambda row: restore.put_back(row, workshop), look)
     job = Job(run.run_id, run.settings, run.sample, run.bucket.versioned)
     return Bench(lambda row: worker.press(row, job, workshop), look)
+
+
+def bench_without_temp_dir(run: Run, store: ImageStore, why: OSError) -> Bench:
+    """The bench of a machine on which nothing can be saved: every row fails and says so."""
+    failed = RowFailed(
+        FailureCode.NO_TEMP_SPACE,
+        f"temp_dir {run.settings.temp_dir} cannot be written to: {why}.",
+    )
+    return Bench(lambda row: worker.without_trying(row, failed), last_look_for(run, store))
 
 
 def last_look_for(run: Run, store: ImageStore) -> LastLook:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from imagepress.aws_errors import error_code, is_passing
 from imagepress.errors import PassingError, Refused
@@ -38,6 +38,13 @@ def look_at_bucket(s3: "S3Client", bucket: str) -> BucketFacts:
             raise PassingError(f"Looking at bucket {bucket}: {error}") from error
         if isinstance(error, ClientError) and error_code(error) in ("NoSuchBucket", "404"):
             raise Refused(f"bucket_name: there is no bucket {bucket}.") from error
+        if isinstance(error, ParamValidationError):
+            raise Refused(f"bucket_name is {bucket!r}; no bucket can be named so.") from error
+        if isinstance(error, BotoCoreError):
+            raise Refused(
+                f"S3 cannot be used: {error} Set up credentials and region as for the AWS CLI "
+                "(`aws configure`, or AWS_PROFILE)."
+            ) from error
         raise Refused(f"bucket_name is {bucket!r}; it cannot be looked at: {error}") from error
     return BucketFacts(versioning == "Enabled", acl_owner)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import LifoQueue
 from typing import IO, Self, cast
@@ -25,6 +26,8 @@ class CodecPool:
     def __init__(self, size: int, memory_limit: int) -> None:
         self.size = size
         self._memory_limit = memory_limit
+        # A process dies with the thread that started it (PR_SET_PDEATHSIG), and rows' threads end.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="codec-starter")
         self._idle: LifoQueue[_CodecProcess | None] = LifoQueue()
         for _ in range(size):
             self._idle.put(None)
@@ -41,6 +44,7 @@ class CodecPool:
             if process is not None:
                 process.end()
             self._idle.put(None)
+        self._starter.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +57,7 @@ class CodecPool:
         process = self._idle.get()
         try:
             if process is None or not process.alive:
-                process = _CodecProcess(self._memory_limit)
+                process = self._starter.submit(_CodecProcess, self._memory_limit).result()
             yield process
         finally:
             self._idle.put(process if process is not None and process.alive else None)

@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{journal.megabytes(summary['bytes_after'])} ({summary['saved_percent']} % saved).\n"
         f"Log: {files.log}\nResults: {files.results}"
     )
-    return ROWS_FAILED if outcomes["FAILED"] else ALL_WELL
+    if summary["message"]:
+        print(f"{summary['status']}: {summary['message']}", file=sys.stderr)
+    well = not outcomes["FAILED"] and summary["status"] == "COMPLETED"
+    return ALL_WELL if well else ROWS_FAILED
 
 
 def _parse(arguments: Sequence[str]) -> DesktopRun:

@@ -30,7 +30,7 @@ from imagepress.journal import log_stem
 from imagepress.manifest import Header, Row, read_header, read_rows
 from imagepress.outcome import FailureCode
 from imagepress.part import RowReport
-from imagepress.report import ReportFiles, write_report
+from imagepress.report import Ending, ReportFiles, write_report
 from imagepress.reporting import facts_of
 from imagepress.run import Run
 from imagepress.run_id import make_run_id
@@ -77,15 +77,22 @@ def run(
     with _workshop(wish, s3, plan.bucket) as workshop:
         bench = bench_for(plan, workshop)
 
+        ends = [Ending()]
+
+        def rows() -> Iterator[Row]:
+            try:
+                yield from _rows(csv, header) if header else ()
+            except Refused as broken:
+                ends.append(Ending("FAILED", str(broken)))
+
         def reports() -> Iterator[RowReport]:
             threads = workshop.pool.size * THREADS_A_PROCESSOR
-            rows = _rows(csv, header) if header else iter(())
-            for report in in_order(lambda row: _until_it_ends(row, bench), rows, threads):
+            for report in in_order(lambda row: _until_it_ends(row, bench), rows(), threads):
                 on_row(report)
                 yield report
 
         summary = write_report(
-            facts_of(plan), reports(), files, status="COMPLETED", message="", links=_links(files)
+            facts_of(plan), reports(), files, ending=lambda: ends[-1], links=_links(files)
         )
     return summary, files
 
@@ -170,7 +177,7 @@ def _until_it_ends(row: Row, bench: Bench) -> RowReport:
             time.sleep(RETRY_SECONDS * 2**again)
         try:
             return bench.press(row)
-        except PassingError as error:
+        except Exception as error:  # noqa: BLE001 - a bug that one odd picture meets costs its row
             last = error
     given_up = RowFailed(FailureCode.RETRIES_EXHAUSTED, f"{ROW_TRIES} tries failed: {last}")
     try:

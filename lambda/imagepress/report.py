@@ -7,7 +7,7 @@ a formula in a spreadsheet, nor a key a line of the log.
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,14 @@ class RunFacts:
         prefix = self.settings.backup_prefix
         backup = f"{prefix}/{self.run_id}/{result.path}" if prefix else ""
         return Undo.for_result(result, backup, versioned=self.bucket.versioned)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, and why."""
+
+    status: str = "COMPLETED"
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +97,12 @@ def write_report(
     rows: Iterable[RowReport],
     files: ReportFiles,
     *,
-    status: str,
-    message: str,
+    ending: Callable[[], Ending],
     links: Mapping[str, str],
 ) -> dict[str, Any]:
     """Write all files of the report; return what `summary.json` says.
 
-    `status` is how the run ended, `links` where people will find the files.
+    `ending` is asked when all rows have gone by; `links` say where people will find the files.
     """
     tally = Tally()
     with (
@@ -121,8 +128,9 @@ def write_report(
             if _can_be_tried_again(report):
                 failed_rows.writerow((result.path, result.reason, _harmless(result.message)))
         finished = datetime.now(UTC)
-        log.write(journal.lines(_closing(finished, tally, status, message)))
-    summary = _summary(facts, tally, finished, status, message, links)
+        end = ending()
+        log.write(journal.lines(_closing(finished, tally, end)))
+    summary = _summary(facts, tally, finished, end, links)
     files.summary.write_text(f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n", "utf-8")
     return summary
 
@@ -141,19 +149,19 @@ def _opening(facts: RunFacts) -> list[Event]:
     ]
 
 
-def _closing(finished: datetime, tally: Tally, status: str, message: str) -> list[Event]:
+def _closing(finished: datetime, tally: Tally, end: Ending) -> list[Event]:
     totals = tally.totals
     at = finished.timestamp()
     events = []
-    if message:
-        level = journal.ERROR if status == "FAILED" else journal.WARNING
-        events.append(Event(at, level, message))
+    if end.message:
+        level = journal.ERROR if end.status == "FAILED" else journal.WARNING
+        events.append(Event(at, level, end.message))
     events.append(
         Event(
             at,
             journal.INFO,
-            f"Processing finished: {status}, {totals.rows} images: {totals.compressed} compressed, "
-            f"{totals.skipped} skipped, {totals.failed} failed; "
+            f"Processing finished: {end.status}, {totals.rows} images: "
+            f"{totals.compressed} compressed, {totals.skipped} skipped, {totals.failed} failed; "
             f"{journal.megabytes(totals.bytes_before)} became "
             f"{journal.megabytes(totals.bytes_after)}, {_saved_percent(totals)} % saved",
         )
@@ -183,15 +191,14 @@ def _summary(
     facts: RunFacts,
     tally: Tally,
     finished: datetime,
-    status: str,
-    message: str,
+    end: Ending,
     links: Mapping[str, str],
 ) -> dict[str, Any]:
     totals = tally.totals
     return {
         "run_id": facts.run_id,
-        "status": status,
-        "message": message,
+        "status": end.status,
+        "message": end.message,
         "notes": list(facts.notes),
         "version": __version__,
         "source": facts.source,

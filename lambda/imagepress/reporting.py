@@ -15,7 +15,7 @@ from imagepress.engine import in_order, private_folder
 from imagepress.errors import Refused
 from imagepress.manifest_store import ManifestStore
 from imagepress.part import RowReport
-from imagepress.report import ReportFiles, RunFacts, write_report
+from imagepress.report import Ending, ReportFiles, RunFacts, write_report
 from imagepress.run import ChunkState, Cursor, Run, RunStatus
 from imagepress.run_store import RunFiles, RunStore
 from imagepress.runs import RunsTable
@@ -55,8 +55,7 @@ class Reporter:
                 facts_of(run),
                 self._rows(run),
                 files,
-                status=run.end_status,
-                message=run.message,
+                ending=lambda: Ending(run.end_status, run.message),
                 links={
                     "log": self.store.url(keys.log),
                     "results": self.store.url(keys.results),

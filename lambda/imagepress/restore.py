@@ -125,7 +125,7 @@ def _as_it_should_be(
         raise _changed_later("was changed")
     if current.etag not in (original.etag, hashes.md5) and current.sha256 != hashes.sha256:
         with store.open(row.key) as (_, body):
-            if download(body, file.parent / "current").sha256 != hashes.sha256:
+            if download(body, file.with_name(f"{file.name}.current")).sha256 != hashes.sha256:
                 raise _changed_later("was changed")
     return Written(current.etag, current.version_id)
 

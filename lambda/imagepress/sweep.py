@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from imagepress.completion import Completion
+from imagepress.errors import PassingError
 from imagepress.messages import dispatch_message, report_message
 from imagepress.queues import Queue
 from imagepress.run import Run, RunStatus
@@ -31,8 +32,11 @@ class Sweeper:
         done = {}
         for status in (RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.REPORTING):
             for run_id in list(runs.with_status(status)):
-                run = runs.load(run_id)
-                action = self._look_at(run) if run else None
+                try:
+                    run = runs.load(run_id)
+                    action = self._look_at(run) if run else None
+                except PassingError as error:
+                    action = f"put off: {error}"
                 if action:
                     done[run_id] = action
         return done

@@ -159,8 +159,8 @@ class _Work:
             return self._from_original(stored, marker)
         raise RowSkipped(
             SkipReason.LOSSY_BEFORE,
-            f"Run {marker.run} compressed it at quality {marker.quality}; a second lossy pass "
-            "would cost quality twice. from_original starts from the original, if it is kept.",
+            f"Run {marker.run} left it lossy; a second lossy pass would cost quality twice. "
+            "from_original starts from the original, if it is kept.",
         )
 
     def _from_original(self, stored: StoredObject, marker: Marker) -> RowResult:
@@ -170,8 +170,7 @@ class _Work:
             if marker.origin_backup is None:
                 raise RowSkipped(
                     SkipReason.LOSSY_BEFORE,
-                    f"Run {marker.run} compressed it at quality {marker.quality}, and no version "
-                    "or backup holds the original.",
+                    f"Run {marker.run} left it lossy, and no version or backup holds the original.",
                 )
             key = f"{marker.origin_backup}/{key}"
         with (
@@ -191,7 +190,7 @@ class _Work:
         settings = self.job.settings
         header = self.ledger.header = read_header(file)
         check_pixels(header, settings.max_image_pixels)
-        output = file.parent / "compressed"
+        output = file.with_name(f"{file.name}.compressed")
         self.ledger.log(journal.compressing(str(file), header.format))
         request = CodecRequest(file, output, header, settings.perc_compression_quality)
         encoded = self.workshop.encode(request, source.size)
@@ -199,7 +198,15 @@ class _Work:
         self._check_savings(source.size, size)
         if settings.dry_run:
             return self.ledger.measured(self.row, source, size, encoded)
-        marker = self._marker(target, header, encoded, size, digests(output), before)
+        marker = self._marker(
+            target,
+            header,
+            encoded,
+            size,
+            digests(output),
+            before,
+            remade=source is not target,
+        )
         check_metadata({**target.metadata, METADATA_NAME: marker.to_metadata()})
         store = self.workshop.store
         if settings.backup_prefix:
@@ -216,6 +223,8 @@ class _Work:
         size: int,
         hashes: Digests,
         before: Marker | None,
+        *,
+        remade: bool,
     ) -> Marker:
         settings, run_id = self.job.settings, self.job.run_id
         backup = f"{settings.backup_prefix}/{run_id}" if settings.backup_prefix else None
@@ -226,7 +235,7 @@ class _Work:
             digest=settings.digest,
             encoder=encoded.encoder,
             quality=encoded.quality,
-            lossless=encoded.lossless,
+            lossless=encoded.lossless and (before is None or before.lossless or remade),
             format=header.format,
             size_before=target.size,
             etag_before=target.etag,
@@ -246,7 +255,7 @@ class _Work:
             store.back_up(target, file, digests(file).sha256, key)
         else:
             with store.open(self.row.key) as (current, body):
-                copy = file.parent / "replaced"
+                copy = file.with_name(f"{file.name}.replaced")
                 hashes = download(body, copy)
                 store.back_up(current, copy, hashes.sha256, key)
         self.ledger.log(f"Original of {self.row.key} copied to {key}.")
