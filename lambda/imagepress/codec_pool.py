@@ -44,7 +44,6 @@ class CodecPool:
             if process is not None:
                 process.end()
             self._idle.put(None)
-        self._starter.shutdown()
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,19 @@ HUFFMAN_DCT_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _MARKER_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 
-_IJG_LUMINANCE_SUM = 3688
+# ITU-T T.81, table K.1, row by row.
+# fmt: off
+_IJG_LUMINANCE = (
+    16, 11, 10, 16,  24,  40,  51,  61,
+    12, 12, 14, 19,  26,  58,  60,  55,
+    14, 13, 16, 24,  40,  57,  69,  56,
+    14, 17, 22, 29,  51,  87,  80,  62,
+    18, 22, 37, 56,  68, 109, 103,  77,
+    24, 35, 55, 64,  81, 104, 113,  92,
+    49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103,  99,
+)
+# fmt: on
 
 
 class MalformedJpegError(ValueError):
@@ -87,13 +99,16 @@ def read_frame(data: bytes) -> Frame:
 def estimated_quality(data: bytes, structure: JpegStructure) -> int:
     """IJG quality (1-100) that the luminance quantisation table stands for.
 
-    The inverse of libjpeg's `jpeg_quality_scaling` on the tables' sums: exact for tables that
-    libjpeg scaled, an estimate for others.
+    The quality whose table, as libjpeg's `jpeg_quality_scaling` makes it, has the nearest sum:
+    exact for tables that libjpeg scaled, an estimate for others.
     """
     total = _luminance_table_sum(data, structure)
-    scale = 100 * total / _IJG_LUMINANCE_SUM
-    quality = (200 - scale) / 2 if scale <= 100 else 5000 / scale
-    return max(1, min(100, round(quality)))
+    return min(_IJG_SUMS, key=lambda quality: abs(_IJG_SUMS[quality] - total))
+
+
+def _scaled_sum(quality: int) -> int:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _IJG_LUMINANCE)
 
 
 def _luminance_table_sum(data: bytes, structure: JpegStructure) -> int:
@@ -159,3 +174,6 @@ def _frame(segment: Segment, data: bytes) -> Frame:
     except (struct.error, IndexError):
         raise MalformedJpegError("its frame header is cut off") from None
     return Frame(segment.marker, precision, width, height, sampling)
+
+
+_IJG_SUMS = {quality: _scaled_sum(quality) for quality in range(1, 101)}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import oxipng
+from PIL import Image
 
 from imagepress import png_structure as structure
 from imagepress.codec_protocol import Encoded
@@ -27,11 +28,22 @@ def compress_png(source: Path, output: Path, header: ImageHeader, quality: int) 
     data = source.read_bytes()
     _refuse_what_would_be_lost(data)
     picture = fidelity.load(source, header)
-    packed = _pack(data, header)
+    try:
+        _write_verified(_pack(data, header, reduce=True), data, picture, output, header)
+    except RowFailed as failed:
+        if failed.code is not FailureCode.UNFAITHFUL:
+            raise
+        # A smaller colour type that reads as another picture: keep the one that there is.
+        _write_verified(_pack(data, header, reduce=False), data, picture, output, header)
+    return Encoded("oxipng", None)
+
+
+def _write_verified(
+    packed: bytes, data: bytes, picture: Image.Image, output: Path, header: ImageHeader
+) -> None:
     _check_metadata(data, packed)
     output.write_bytes(packed)
     fidelity.verify(picture, output, header, quality=None)
-    return Encoded("oxipng", None)
 
 
 def _refuse_what_would_be_lost(data: bytes) -> None:
@@ -49,7 +61,7 @@ def _unsupported(why: str) -> RowSkipped:
     return RowSkipped(SkipReason.UNSUPPORTED_IMAGE, f"The PNG is left as it is: {why}.")
 
 
-def _pack(data: bytes, header: ImageHeader) -> bytes:
+def _pack(data: bytes, header: ImageHeader, *, reduce: bool) -> bytes:
     try:
         return oxipng.optimize_from_memory(
             data,
@@ -57,7 +69,9 @@ def _pack(data: bytes, header: ImageHeader) -> bytes:
             strip=oxipng.StripChunks.none(),
             interlace=None,
             # Palettes may get narrower; a picture with 16 bits keeps them.
-            bit_depth_reduction=header.depth < DEEP,
+            bit_depth_reduction=reduce and header.depth < DEEP,
+            color_type_reduction=reduce,
+            palette_reduction=reduce,
             grayscale_reduction=False,
         )
     except oxipng.PngError as error:
