@@ -35,7 +35,9 @@ _ADAM7: Final = (
 _WHOLE: Final = ((0, 0, 1, 1),)
 
 
-def photograph(mode: str = "RGB", size: tuple[int, int] = (96, 64), *, seed: int = 0) -> Image.Image:
+def photograph(
+    mode: str = "RGB", size: tuple[int, int] = (96, 64), *, seed: int = 0
+) -> Image.Image:
     """Soft gradients, grain and hard edges, in any mode of Pillow's."""
     width, height = size
     grain = Image.frombytes("RGB", size, random.Random(seed).randbytes(3 * width * height))
@@ -53,7 +55,10 @@ def photograph(mode: str = "RGB", size: tuple[int, int] = (96, 64), *, seed: int
     )
     draw = ImageDraw.Draw(picture)
     draw.ellipse((width // 8, height // 8, width // 2, height // 2), fill="#c03028")
-    draw.rectangle((width // 2, height // 2, width - 8, height - 6), fill="#1840a0")
+    draw.rectangle(
+        (width // 2, height // 2, width - 1 - width // 12, height - 1 - height // 12),
+        fill="#1840a0",
+    )
     if mode in ("RGBA", "LA", "PA"):
         picture.putalpha(Image.radial_gradient("L").resize(size))
     if mode == "I;16":
@@ -100,8 +105,11 @@ def with_chunk(data: bytes, kind: bytes, payload: bytes) -> bytes:
 
 def png_chunk(kind: bytes, payload: bytes) -> bytes:
     """One chunk with its checksum."""
-    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(
-        ">I", zlib.crc32(kind + payload)
+    return (
+        struct.pack(">I", len(payload))
+        + kind
+        + payload
+        + struct.pack(">I", zlib.crc32(kind + payload))
     )
 
 
@@ -177,7 +185,7 @@ def png_pixels(data: bytes) -> Pixels:
             above = _unfiltered(stream[position], stream[position + 1 : end], above, step)
             position = end
             samples = _unpacked(above, depth, len(columns) * _CHANNELS[colour])
-            pixels = itertools.batched(samples, _CHANNELS[colour], strict=True)
+            pixels = itertools.batched(samples, _CHANNELS[colour])
             for x, pixel in zip(columns, pixels, strict=True):
                 found[y, x] = _rgba(pixel, depth, colour, parts)
     values = tuple(found[y, x] for y in range(height) for x in range(width))
@@ -203,7 +211,9 @@ def animated_png(frames: int = 3, **options: Any) -> bytes:
 def _deepened(grey: Image.Image) -> Image.Image:
     """16 bits a pixel, with something in the low ones."""
     values = (value * 257 ^ at % 251 for at, value in enumerate(grey.tobytes()))
-    return Image.frombytes("I;16", grey.size, b"".join(struct.pack("<H", value) for value in values))
+    return Image.frombytes(
+        "I;16", grey.size, b"".join(struct.pack("<H", value) for value in values)
+    )
 
 
 def _passes(

@@ -1,12 +1,12 @@
 """What a run must know of its bucket: whether there is a way back, and whether ACLs count."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from imagepress.aws_errors import error_code, is_passing
 from imagepress.errors import PassingError, Refused
+from imagepress.run import BucketFacts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -15,17 +15,6 @@ NO_WAY_BACK = (
     "The bucket {bucket} does not keep versions and no backup_prefix was given: what this run "
     "replaces cannot be brought back."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BucketFacts:
-    """`versioned` only where versioning is Enabled: Suspended destroys the null version.
-
-    `acl_owner` is the owner's canonical id where ACLs are on, else None.
-    """
-
-    versioned: bool = False
-    acl_owner: str | None = None
 
 
 def look_at_bucket(s3: "S3Client", bucket: str) -> BucketFacts:

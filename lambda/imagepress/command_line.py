@@ -119,7 +119,7 @@ def _unknown(argument: str, known: Sequence[str]) -> str:
 
 
 def _done(outcomes: Mapping[str, int]) -> str:
-    restored = f", {outcomes['RESTORED']} restored" if outcomes["RESTORED"] else ""
+    restored = f", {outcomes['RESTORED']} restored" if "RESTORED" in outcomes else ""
     return f"{outcomes['COMPRESSED']} compressed{restored}"
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from imagepress.bench import Bench, bench_for
-from imagepress.bucket_facts import NO_WAY_BACK, BucketFacts, look_at_bucket
+from imagepress.bucket_facts import NO_WAY_BACK, look_at_bucket
 from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.engine import THREADS_A_PROCESSOR, in_order, private_folder
@@ -32,7 +32,7 @@ from imagepress.outcome import FailureCode
 from imagepress.part import RowReport
 from imagepress.report import Ending, ReportFiles, write_report
 from imagepress.reporting import facts_of
-from imagepress.run import Run
+from imagepress.run import BucketFacts, Run
 from imagepress.run_id import make_run_id
 from imagepress.settings import RunSettings, check_temp_dir
 from imagepress.undo import UNDO_COLUMNS

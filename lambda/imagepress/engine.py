@@ -17,16 +17,28 @@ def in_order[Item, Result](
     """Yield `work(item)` in the order of `items`, `threads` at a time, in bounded memory.
 
     An exception of `work` rises here, in its turn; what has begun is ended, the rest never begins.
+    One of `items` rises behind the results of the items before it.
     """
     window: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="row") as executor:
         try:
-            for item in items:
+            broken = None
+            source = iter(items)
+            while True:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 - it rises when what has begun is told
+                    broken = error
+                    break
                 window.append(executor.submit(work, item))
                 if len(window) >= threads * WINDOW_A_THREAD:
                     yield window.popleft().result()
             while window:
                 yield window.popleft().result()
+            if broken is not None:
+                raise broken
         finally:
             for future in window:
                 future.cancel()

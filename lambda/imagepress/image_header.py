@@ -7,13 +7,14 @@ decompression bomb costs nothing.
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from imagepress import jpeg_structure
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.outcome import FailureCode, SkipReason
 
-READ_BYTES = 1 << 20
+READ_BYTES = 64
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
@@ -75,7 +76,7 @@ def read_header(file: Path) -> ImageHeader:
     if start.startswith(PNG_SIGNATURE):
         return _png_header(start)
     if start.startswith(JPEG_SIGNATURE):
-        return _jpeg_header(start, file)
+        return _jpeg_header(file)
     name = _other_format(start)
     what = f"is a {name} file" if name else "is not an image that is known here"
     raise RowSkipped(SkipReason.UNSUPPORTED_FORMAT, f"The object {what}; PNG and JPEG are done.")
@@ -103,15 +104,13 @@ def _png_header(start: bytes) -> ImageHeader:
     return ImageHeader(ImageFormat.PNG, width, height, depth, _PNG_CHANNELS[colour])
 
 
-def _jpeg_header(start: bytes, file: Path) -> ImageHeader:
-    try:
+def _jpeg_header(file: Path) -> ImageHeader:
+    # A view, not a copy: metadata may fill megabytes before the header comes.
+    with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
         try:
-            frame = jpeg_structure.read_frame(start)
-        except jpeg_structure.MalformedJpegError:
-            # Metadata may fill the first megabyte (large previews): look at the whole file.
-            frame = jpeg_structure.read_frame(file.read_bytes())
-    except jpeg_structure.MalformedJpegError as error:
-        raise _corrupt(str(error)) from None
+            frame = jpeg_structure.read_frame(view)
+        except jpeg_structure.MalformedJpegError as error:
+            raise _corrupt(str(error)) from None
     if frame.marker not in jpeg_structure.HUFFMAN_DCT_FRAMES or frame.precision != 8:
         raise RowSkipped(
             SkipReason.UNSUPPORTED_IMAGE,

@@ -3,6 +3,7 @@
 Keys are hostile: a newline in a key must not forge a line, so control characters are escaped.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,12 +82,10 @@ def deleted(file: str) -> str:
 def megabytes(size: int) -> str:
     """`3.5 MB` (10^6 bytes); small files keep two significant digits."""
     value = size / MEGABYTE
-    if value >= 0.95 or size == 0:
+    if round(value, 1) >= 1 or size == 0:
         return f"{value:.1f} MB"
-    decimals = 2
-    while decimals < 6 and value < 10 ** -(decimals - 1):
-        decimals += 1
-    return f"{value:.{decimals}f} MB"
+    decimals = 1 - math.floor(math.log10(float(f"{value:.2g}")))
+    return f"{value:.{min(6, decimals)}f} MB"
 
 
 def one_line(text: str) -> str:

@@ -4,6 +4,9 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
+
+type Bytes = bytes | mmap
 
 SOI, EOI, SOS, DQT, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xFE
 APP0, APP1, APP2, APP11, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xEE, 0xEF
@@ -39,7 +42,7 @@ class Segment:
     start: int
     end: int
 
-    def payload(self, data: bytes) -> bytes:
+    def payload(self, data: Bytes) -> bytes:
         """The bytes behind marker and length."""
         return data[self.start + 4 : self.end]
 
@@ -86,7 +89,7 @@ def parse(data: bytes) -> JpegStructure:
     return JpegStructure(tuple(segments), frame, segments[-1].end)
 
 
-def read_frame(data: bytes) -> Frame:
+def read_frame(data: Bytes) -> Frame:
     """The frame header in `data`, which may be only the beginning of the file."""
     for segment in _segments(data):
         if segment.marker in FRAME_MARKERS:
@@ -129,7 +132,7 @@ def _luminance_table_sum(data: bytes, structure: JpegStructure) -> int:
     raise MalformedJpegError("it has no quantisation table")
 
 
-def _segments(data: bytes) -> Iterator[Segment]:
+def _segments(data: Bytes) -> Iterator[Segment]:
     if data[:2] != b"\xff\xd8":
         raise MalformedJpegError("it does not begin as a JPEG")
     position = 2
@@ -152,7 +155,7 @@ def _segments(data: bytes) -> Iterator[Segment]:
             position = scan_end.start()
 
 
-def _next_marker(data: bytes, position: int) -> int | None:
+def _next_marker(data: Bytes, position: int) -> int | None:
     """Where the last 0xFF before a marker's code is; any number of them may stand there."""
     if position < len(data) and data[position] != 0xFF:
         raise MalformedJpegError(f"there is no marker at byte {position}")
@@ -163,7 +166,7 @@ def _next_marker(data: bytes, position: int) -> int | None:
     return None
 
 
-def _frame(segment: Segment, data: bytes) -> Frame:
+def _frame(segment: Segment, data: Bytes) -> Frame:
     payload = segment.payload(data)
     try:
         precision, height, width, components = struct.unpack_from(">BHHB", payload)

@@ -20,6 +20,7 @@ MAX_QUOTED_RECORD_BYTES = 1 << 16
 MAX_KEY_BYTES = 1024
 SHOWN_CHARACTERS = 200
 
+_REST_OF_QUOTED = re.compile(rb'(?:[^"]++|"")*+"[^,\n]*+')
 _FIELD = re.compile(rb'"((?:[^"]++|"")*+)("?)([^,\n]*+)|([^,\n]*+)')
 
 
@@ -143,11 +144,10 @@ def _records(lines: Iterator[_Line]) -> Iterator[_Record]:
 
 def _quoted_record(first: _Line, waiting: deque[_Line], lines: Iterator[_Line]) -> _Record:
     """Join lines until every quote is closed; else the first line alone is a bad row."""
-    data = first.data
-    fields = _fields(_without_line_end(data))
+    data, end = first.data, first.end
     taken = []
-    end = first.end
-    while fields is None and len(data) <= MAX_QUOTED_RECORD_BYTES:
+    is_open = _fields(data) is None
+    while is_open and len(data) <= MAX_QUOTED_RECORD_BYTES:
         line = waiting.popleft() if waiting else next(lines, None)
         if line is None:
             break
@@ -156,12 +156,22 @@ def _quoted_record(first: _Line, waiting: deque[_Line], lines: Iterator[_Line]) 
             break
         data += line.data
         end = line.end
-        if b'"' in line.data:
-            fields = _fields(_without_line_end(data))
+        is_open = _stays_open(line.data)
+    fields = None if is_open else _fields(_without_line_end(data))
     if fields is None:
         waiting.extendleft(reversed(taken))
         return _Record(_without_line_end(first.data), first.end, [], "a quote is never closed")
     return _Record(_without_line_end(data), end, fields)
+
+
+def _stays_open(line: bytes) -> bool:
+    """Whether a quoted field is open behind `line`, given that one was open before it."""
+    closing = _REST_OF_QUOTED.match(line)
+    if closing is None:
+        return True
+    if line[closing.end() : closing.end() + 1] != b",":
+        return False
+    return _fields(line[closing.end() + 1 :]) is None
 
 
 def _fields(record: bytes) -> list[bytes] | None:

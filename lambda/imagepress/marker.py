@@ -62,9 +62,14 @@ class Marker:
         """The marker among an object's user metadata, or None where there is no readable one."""
         try:
             values = json.loads(metadata[METADATA_NAME])
-            return cls(
-                **{name: values.get(short) for short, name in zip(_SHORT, _NAMES, strict=True)}
-            )
+            named = {name: values.get(short) for short, name in zip(_SHORT, _NAMES, strict=True)}
+            texts = (named[name] for name in _TEXTS)
+            numbers = (named[name] for name in _NUMBERS)
+            if not all(isinstance(text, str) for text in texts):
+                return None
+            if not all(type(number) is int for number in numbers):
+                return None
+            return cls(**named)
         except (KeyError, ValueError, TypeError, AttributeError):
             return None
 
@@ -79,6 +84,8 @@ class Marker:
 
 
 _NAMES = tuple(field.name for field in fields(Marker))
+_TEXTS = ("run", "digest", "encoder", "format", "etag_before", "sha256", "md5")
+_NUMBERS = ("row", "size_before", "size")
 _SHORT = ("r", "n", "d", "e", "q", "l", "f", "s0", "t0", "v0", "s", "h", "m", "ov", "ob")
 
 

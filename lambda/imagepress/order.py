@@ -8,6 +8,7 @@ from typing import Any
 
 from imagepress.errors import Refused
 from imagepress.settings import check_action, check_event, read_metadata
+from imagepress.storable import storable
 
 MISSING_CSV_PATH = (
     "csv_path is missing; it must be the key of a CSV in the trigger bucket or s3://bucket/key."
@@ -68,7 +69,7 @@ def direct_order(event: Mapping[str, Any], request_id: str, now: float) -> Order
     return Order(
         token=_token(event, request_id),
         started=datetime.fromtimestamp(now, UTC),
-        name=csv if isinstance(csv, str) else "",
+        name=storable(csv) if isinstance(csv, str) else "",
         event=dict(event),
     )
 
@@ -81,7 +82,7 @@ def restore_order(event: Mapping[str, Any], request_id: str, now: float) -> Orde
         started=datetime.fromtimestamp(now, UTC),
         name="restore",
         event=dict(event),
-        restores=wanted if isinstance(wanted, str) else "",
+        restores=storable(wanted) if isinstance(wanted, str) else "",
     )
 
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from imagepress import __version__, journal
-from imagepress.bucket_facts import BucketFacts
 from imagepress.estimate import SavingsEstimate
 from imagepress.journal import Event
 from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, RowResult, SkipReason, Totals
 from imagepress.part import RowReport
+from imagepress.run import BucketFacts
 from imagepress.settings import RunSettings
 from imagepress.undo import UNDO_COLUMNS, Undo
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 TEXT_COLUMNS = frozenset({"path", "message"})
 FAILED_COLUMNS = ("path", "reason", "message")
 
@@ -106,10 +106,10 @@ def write_report(
     """
     tally = Tally()
     with (
-        files.log.open("w", encoding="utf-8", newline="") as log,
-        files.results.open("w", encoding="utf-8", newline="") as results,
-        files.failed.open("w", encoding="utf-8", newline="") as failed,
-        files.undo.open("w", encoding="utf-8", newline="") as undo,
+        files.log.open("w", encoding="utf-8", errors="backslashreplace", newline="") as log,
+        files.results.open("w", encoding="utf-8", errors="backslashreplace", newline="") as results,
+        files.failed.open("w", encoding="utf-8", errors="backslashreplace", newline="") as failed,
+        files.undo.open("w", encoding="utf-8", errors="backslashreplace", newline="") as undo,
     ):
         result_rows = csv.writer(results, lineterminator="\n")
         failed_rows = csv.writer(failed, lineterminator="\n")
@@ -131,7 +131,8 @@ def write_report(
         end = ending()
         log.write(journal.lines(_closing(finished, tally, end)))
     summary = _summary(facts, tally, finished, end, links)
-    files.summary.write_text(f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n", "utf-8")
+    text = json.dumps(summary, indent=2, ensure_ascii=False)
+    files.summary.write_text(f"{text}\n", "utf-8", "backslashreplace")
     return summary
 
 
@@ -214,7 +215,7 @@ def _summary(
             Outcome.COMPRESSED: totals.compressed,
             Outcome.SKIPPED: totals.skipped,
             Outcome.FAILED: totals.failed,
-            Outcome.RESTORED: totals.restored,
+            **({Outcome.RESTORED: totals.restored} if totals.restored else {}),
         },
         "reasons": dict(sorted(tally.reasons.items())),
         "encoders": dict(sorted(tally.encoders.items())),

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from imagepress.bucket_facts import BucketFacts
 from imagepress.outcome import Totals
 from imagepress.settings import RunSettings
 
@@ -54,6 +53,17 @@ class Cursor:
     offset: int
     chunk: int = 0
     row: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """`versioned` only where versioning is Enabled: Suspended destroys the null version.
+
+    `acl_owner` is the owner's canonical id where ACLs are on, else None.
+    """
+
+    versioned: bool = False
+    acl_owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

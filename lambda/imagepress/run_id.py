@@ -10,7 +10,7 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 def make_run_id(started: datetime, csv_path: str, token: str) -> str:
     """`<UTC time>-<name of the CSV>-<hash of token>`: sorts by time and names the CSV."""
-    digest = hashlib.sha256(token.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(token.encode("utf-8", "backslashreplace")).hexdigest()[:8]
     return f"{started.astimezone(UTC).strftime(STAMP)}-{csv_slug(csv_path)}-{digest}"
 
 

@@ -17,10 +17,17 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from imagepress.aws_errors import error_code, passing_errors
-from imagepress.bucket_facts import BucketFacts
 from imagepress.errors import PassingError, TokenReused
 from imagepress.outcome import Outcome, Totals
-from imagepress.run import ChunkState, Cursor, ManifestPointer, Run, RunProgress, RunStatus
+from imagepress.run import (
+    BucketFacts,
+    ChunkState,
+    Cursor,
+    ManifestPointer,
+    Run,
+    RunProgress,
+    RunStatus,
+)
 from imagepress.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -45,7 +52,7 @@ class RunsTable:
 
     def claim(self, token: str, parameters: str, run_id: str) -> str:
         """The run that `token` stands for: `run_id`, or the one that it started before."""
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = hashlib.sha256(token.encode("utf-8", "backslashreplace")).hexdigest()
         item = {
             "pk": f"token#{digest}",
             "run_id": run_id,

@@ -8,12 +8,14 @@ import difflib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 from imagepress.errors import Refused
+from imagepress.storable import storable
 
 NEAR_MISS = 0.8
 MAX_PREFIX_BYTES = 200
@@ -86,6 +88,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError(text)
+    return int(text)
+
+
 def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -136,14 +144,14 @@ IMAGE_PARAMETERS = (
         "perc_compression_quality",
         "a whole number from 0 to 100",
         _whole_number(0, 100),
-        int,
+        _integer,
         "quality of lossy compression; 100 = lossless only",
     ),
     Parameter(
         "max_image_pixels",
         "a whole number of at least 1",
         _whole_number(1),
-        int,
+        _integer,
         "width x height above it is refused from the header, before decoding",
     ),
     Parameter(
@@ -157,7 +165,7 @@ IMAGE_PARAMETERS = (
         "min_savings_percent",
         "a whole number from 0 to 99",
         _whole_number(0, 99),
-        int,
+        _integer,
         "a saving below it leaves the original in place",
     ),
     Parameter(
@@ -185,14 +193,14 @@ IMAGE_PARAMETERS = (
         "dry_run_sample",
         "a whole number of at least 1",
         _whole_number(1),
-        int,
+        _integer,
         "dry run of about so many rows, drawn at random; the savings of all are estimated",
     ),
     Parameter(
         "stop_at_failure_percent",
         "a whole number from 1 to 100",
         _whole_number(1, 100),
-        int,
+        _integer,
         "a run stops itself when more of its rows have failed, looked at from 1,000 rows on",
     ),
 )
@@ -223,7 +231,12 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], list[str
     nearly is a parameter is refused, as its author meant one.
     """
     known = {parameter.name: parameter for parameter in UPLOAD_PARAMETERS}
-    named = {name.lower().replace("-", "_"): text for name, text in metadata.items()}
+    named: dict[str, str] = {}
+    for name, text in metadata.items():
+        plain = name.lower().replace("-", "_")
+        if plain in known and plain in named:
+            raise Refused(f"{plain} stands twice in the CSV's metadata; give it once.")
+        named[plain] = text
     ignored = [name for name in named if name not in known and nearest_name(name, known) is None]
     asked = {name: text for name, text in named.items() if name not in ignored}
     values = _check(asked, UPLOAD_PARAMETERS, lambda parameter, text: parameter.parse(text))
@@ -276,5 +289,8 @@ def _unknown(name: str, known: Mapping[str, Parameter]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
+    try:
+        text = storable(json.dumps(value, ensure_ascii=False, default=repr))
+    except ValueError:
+        return "a number of thousands of digits"
     return text if len(text) <= 100 else f"{text[:100]}…"

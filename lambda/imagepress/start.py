@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imagepress.bucket_facts import NO_WAY_BACK, BucketFacts
+from imagepress.bucket_facts import NO_WAY_BACK
 from imagepress.chunk import chunk_size
 from imagepress.errors import Refused, TokenReused
 from imagepress.manifest_store import Inspected, ManifestStore
 from imagepress.messages import dispatch_message, report_message
 from imagepress.order import Order, Wish, direct_wish, restore_wish, upload_wish
 from imagepress.queues import Queue
-from imagepress.run import WORKING, Cursor, Run, RunStatus, shards_for
+from imagepress.run import WORKING, BucketFacts, Cursor, Run, RunStatus, shards_for
 from imagepress.run_id import make_run_id
 from imagepress.run_store import RunFiles, RunStore
 from imagepress.runs import RunsTable

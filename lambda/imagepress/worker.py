@@ -159,7 +159,8 @@ class _Work:
             return self._from_original(stored, marker)
         raise RowSkipped(
             SkipReason.LOSSY_BEFORE,
-            f"Run {marker.run} left it lossy; a second lossy pass would cost quality twice. "
+            f"Run {marker.run} compressed it{_at_quality(marker)}; a second lossy pass would cost "
+            "quality twice. "
             "from_original starts from the original, if it is kept.",
         )
 
@@ -170,7 +171,8 @@ class _Work:
             if marker.origin_backup is None:
                 raise RowSkipped(
                     SkipReason.LOSSY_BEFORE,
-                    f"Run {marker.run} left it lossy, and no version or backup holds the original.",
+                    f"Run {marker.run} compressed it{_at_quality(marker)}, and no version or "
+                    "backup holds the original.",
                 )
             key = f"{marker.origin_backup}/{key}"
         with (
@@ -268,3 +270,7 @@ class _Work:
                 f"The result has {after:,} bytes, the original {before:,}; "
                 f"min_savings_percent is {least}.",
             )
+
+
+def _at_quality(marker: Marker) -> str:
+    return " with loss" if marker.quality is None else f" at quality {marker.quality}"

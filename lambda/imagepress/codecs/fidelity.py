@@ -1,6 +1,7 @@
 """Proof that a compressed file still is the picture that it was made from.
 
-Lossless means equal pixels, frame by frame. Lossy results are compared on a grid of averaged
+Lossless means equal pixels, frame by frame (of 16-bit colour the high bytes, which is all that the
+decoder gives). Lossy results are compared on a grid of averaged
 blocks, which coding noise does not move but a wrong colour space, a shift or damage does.
 """
 
@@ -78,7 +79,12 @@ def verify_jpeg_elsewhere(before: Image.Image, encoded: bytes, *, quality: int) 
 
 
 def _compare_elsewhere(picture: Image.Image, data: bytes, tolerance: float) -> None:
-    pixels, width, height = pyjpegli.decode(data, max_pixels=None)
+    try:
+        pixels, width, height = pyjpegli.decode(data, max_pixels=None)
+    except RuntimeError as error:
+        if "memory" in str(error):
+            raise MemoryError from None
+        raise ValueError(str(error)) from None
     if (width, height) != picture.size:
         raise _unfaithful(f"another decoder sees {width} x {height} pixels")
     other = Image.frombuffer("RGB", (width, height), pixels, "raw", "RGB", 0, 1)
@@ -91,10 +97,13 @@ def _tolerance(quality: int) -> float:
 
 def _compare_all_frames(before: Image.Image, after: Image.Image) -> None:
     for frame in range(getattr(before, "n_frames", 1)):
-        if frame:
-            before.seek(frame)
-            after.seek(frame)
-        one, other = _comparable(before, after)
+        try:
+            if frame:
+                before.seek(frame)
+                after.seek(frame)
+            one, other = _comparable(before, after)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise _damaged(str(error)) from None
         if one.tobytes() != other.tobytes():
             raise _unfaithful("its pixels differ")
 
