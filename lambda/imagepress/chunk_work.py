@@ -114,7 +114,7 @@ class ChunkWork:
 
         def end(row: Row) -> RowReport | Exception | None:
             """The row's report, what put it off, or None where there was no time to begin."""
-            given_up = _given_up(attempt.tries.get(row.number, 0), deaths.get(row.number, 0))
+            given_up = _given_up(row, attempt.tries.get(row.number, 0), deaths.get(row.number, 0))
             try:
                 if given_up or watch.stopping:
                     return bench.last_look(row, given_up or never_ended(watch.run))
@@ -168,11 +168,11 @@ def _note(attempt: _Attempt, row: Row, ended: RowReport | Exception | None) -> N
         attempt.put_off(row, ended)
 
 
-def _given_up(tries: int, deaths: int) -> RowFailed | None:
+def _given_up(row: Row, tries: int, deaths: int) -> RowFailed | None:
     if deaths >= ROW_DEATHS:
         return RowFailed(
             FailureCode.WORKER_LOST,
-            f"The worker was lost {deaths + 1} times with this row in hand.",
+            f"The worker was lost {deaths + 1} times with {row.key} in hand.",
         )
     if tries >= ROW_TRIES:
         return RowFailed(

@@ -74,6 +74,9 @@ class Sweeper:
             return "gave up lost chunks"
         if run.resends >= MAX_RESENDS or run.manifest is None:
             self.completion.stop(run.run_id, RunStatus.FAILED, CHUNKS_LOST)
+            stopping = self.completion.runs.load(run.run_id)
+            if stopping and stopping.status is RunStatus.STOPPING:
+                self.completion.give_up_chunks(stopping)
             return "gave up lost chunks"
         if self.completion.runs.rewind(run, run.manifest) is None:
             return None

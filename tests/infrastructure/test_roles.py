@@ -139,7 +139,7 @@ def test_rights_on_images_are_on_the_named_buckets_alone(
     assert rights == expected | keys | logging(name)
 
 
-@pytest.mark.parametrize("name", ["Dispatcher", "Reporter", "Sweeper"])
+@pytest.mark.parametrize("name", ["Reporter", "Sweeper"])
 def test_functions_that_touch_no_image_have_no_right_on_any(
     given_buckets: Synthesised, name: str
 ) -> None:

@@ -113,8 +113,6 @@ def one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def many_workers(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stack was deployed for 50 workers at once: a chunk for each row of a small run."""
-    dispatcher = functions.dispatcher._dispatcher
-    deployment = replace(dispatcher.deployment, concurrency=50)
-    monkeypatch.setattr(
-        functions.dispatcher, "_dispatcher", replace(dispatcher, deployment=deployment)
-    )
+    starter = functions.dispatcher._starter
+    deployment = replace(starter.deployment, concurrency=50)
+    monkeypatch.setattr(functions.dispatcher, "_starter", replace(starter, deployment=deployment))

@@ -7,6 +7,7 @@ messages are hidden, the table is made older by the time until the next one appe
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,7 +180,7 @@ class Pump:
 
     def _hide(self, delivery: Delivery) -> None:
         """Let a message come back when its function asked for last, or when its queue says so."""
-        asked = self._wire.made("ChangeMessageVisibility", ReceiptHandle=delivery.receipt_handle)
+        asked = self._wire.applied("ChangeMessageVisibility", ReceiptHandle=delivery.receipt_handle)
         seconds = asked[-1].parameters["VisibilityTimeout"] if asked else VISIBILITY_SECONDS
         # One that is not hidden at all can be received again already.
         if seconds:
@@ -192,11 +193,13 @@ class Pump:
         appearing = [one for when, one in self._hidden if when <= due]
         self._hidden = [(when, one) for when, one in self._hidden if when > due]
         for delivery in appearing:
-            self._stack.sqs.change_message_visibility(
-                QueueUrl=queue_url(delivery.queue),
-                ReceiptHandle=delivery.receipt_handle,
-                VisibilityTimeout=0,
-            )
+            # A copy that was delivered in between may have ended it.
+            with suppress(self._stack.sqs.exceptions.ReceiptHandleIsInvalid):
+                self._stack.sqs.change_message_visibility(
+                    QueueUrl=queue_url(delivery.queue),
+                    ReceiptHandle=delivery.receipt_handle,
+                    VisibilityTimeout=0,
+                )
 
 
 def _delivery(queue: str, message: Mapping[str, Any]) -> Delivery:

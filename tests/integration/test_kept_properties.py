@@ -54,7 +54,7 @@ def test_nothing_is_added_that_was_not_there(service: Service, stack: Stack) -> 
     "tags",
     [
         {"project": "winter"},
-        {"a b": "c d", "plus+": "1+1=2", "url": "https://example.com/a=b", "100%": "@home"},
+        {"a b": "c d", "plus+": "1+1=2", "url": "https://example.com/a=b", "100": "@home"},
         {f"tag{number}": "" for number in range(10)},
     ],
     ids=["one", "awkward", "ten"],
@@ -158,7 +158,7 @@ def test_text_and_gamma_of_a_png_stay(service: Service, stack: Stack) -> None:
 
 
 def test_a_picture_that_is_larger_than_a_block_is_whole(service: Service, stack: Stack) -> None:
-    body = png(photograph(size=(900, 700)))
+    body = png(photograph(size=(1300, 1000)))
     assert len(body) > 1 << 20
     stack.put_image("a.png", body)
 

@@ -54,7 +54,6 @@ def test_a_lossless_pass_after_a_lossy_one_is_allowed(service: Service, stack: S
     assert decoded(stack.image("a.jpg") or b"").tobytes() == lossy
 
 
-@pytest.mark.xfail(reason="the marker of the lossless pass forgets the lossy one before it")
 def test_a_lossless_pass_between_two_lossy_ones_changes_nothing(
     service: Service, stack: Stack
 ) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.session import Session
 
 PARAMETERS = "wire_parameters"
+FIRST_ERROR = 300
 
 
 class Death(BaseException):
@@ -66,6 +67,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self._applied: list[Call] = []
         self._traps: list[_Trap] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -80,6 +82,7 @@ class Wire:
     def clear(self) -> None:
         """Forget calls and traps."""
         self.calls.clear()
+        self._applied.clear()
         self._traps.clear()
         self._numbers = itertools.count(1)
         self._dead = False
@@ -108,6 +111,10 @@ class Wire:
         """The calls of `operation` so far that had at least these parameters."""
         return [call for call in self.calls if call.fits(operation, parameters)]
 
+    def applied(self, operation: str, **parameters: Any) -> list[Call]:
+        """Those of them that AWS has done, whether or not its answer arrived."""
+        return [call for call in self._applied if call.fits(operation, parameters)]
+
     # The clients' events
 
     def _note_parameters(self, **event: Any) -> None:
@@ -129,9 +136,12 @@ class Wire:
         self._spring(Moment.BEFORE, call)
 
     def _after(self, **event: Any) -> None:
+        call = replace(event["context"][PARAMETERS], answer=event["parsed"])
+        if event["http_response"].status_code < FIRST_ERROR:
+            self._applied.append(call)
         if self._dead:
             raise Death
-        self._spring(Moment.AFTER, replace(event["context"][PARAMETERS], answer=event["parsed"]))
+        self._spring(Moment.AFTER, call)
 
     def _spring(self, moment: Moment, call: Call) -> None:
         for trap in tuple(self._traps):

@@ -15,7 +15,7 @@ from imagepress.journal import Event
 from imagepress.manifest import read_header, read_rows
 from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, RowResult, SkipReason, Totals
 from imagepress.part import RowReport
-from imagepress.report import Ending, FORMULA_STARTS, ReportFiles, RunFacts, write_report
+from imagepress.report import FORMULA_STARTS, Ending, ReportFiles, RunFacts, write_report
 from imagepress.settings import RunSettings
 from tests.unit.rows import row_reports
 
@@ -41,8 +41,12 @@ class Written:
         message: str = "",
         facts: RunFacts = FACTS,
     ) -> None:
-        files = ReportFiles(*(folder / name for name in ("log", "results", "failed", "undo", "summary")))
-        self.answer = write_report(facts, rows, files, ending=lambda: Ending(status, message), links=LINKS)
+        files = ReportFiles(
+            *(folder / name for name in ("log", "results", "failed", "undo", "summary"))
+        )
+        self.answer = write_report(
+            facts, rows, files, ending=lambda: Ending(status, message), links=LINKS
+        )
         # Bytes: universal newlines would hide what a key smuggled in.
         self.log = files.log.read_bytes().decode()
         self.failed_bytes = files.failed.read_bytes()

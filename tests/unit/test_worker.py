@@ -49,7 +49,9 @@ class MemoryStore(ImageStore):
         self.replaced: tuple[bytes, Marker] | None = None
 
     @contextmanager
-    def open(self, key: str, version_id: str | None = None) -> Iterator[tuple[StoredObject, StreamingBody]]:
+    def open(
+        self, key: str, version_id: str | None = None
+    ) -> Iterator[tuple[StoredObject, StreamingBody]]:
         self.opened.append(key)
         size = len(self.data) + self.breaks
         yield (
