@@ -80,8 +80,21 @@ def request_for(folder: Path, data: bytes, name: str = "image") -> CodecRequest:
     return CodecRequest(source, folder / f"{name}.out", read_header(source), 80)
 
 
+@pytest.fixture(autouse=True)
+def ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests keep codec processes warm in this process: those are not counted."""
+    monkeypatch.setattr(sys.modules[__name__], "OTHERS", codec_processes())
+
+
+OTHERS: set[int] = set()
+
+
 def children() -> set[int]:
-    """The codec processes of this process."""
+    """The codec processes that this test has started."""
+    return codec_processes() - OTHERS
+
+
+def codec_processes() -> set[int]:
     tasks = Path("/proc/self/task").glob("*/children")
     pids = {int(pid) for task in tasks for pid in task.read_text().split()}
     return {pid for pid in pids if b"codec_process" in Path(f"/proc/{pid}/cmdline").read_bytes()}
