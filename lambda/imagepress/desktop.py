@@ -100,7 +100,7 @@ def run(
 def _plan(wish: DesktopRun, csv: Path, header: Header | None, s3: "S3Client") -> Run:
     facts = _look_at(wish.bucket_name, s3)
     settings, notes, sample = wish.settings, [], 1.0
-    writes = not settings.dry_run and not wish.restores
+    writes = not settings.only_measures and not wish.restores
     if writes and not facts.versioned and not settings.backup_prefix:
         notes.append(NO_WAY_BACK.format(bucket=wish.bucket_name))
     if settings.dry_run_sample is not None and header:

@@ -239,7 +239,7 @@ def _summary(
 
 
 def _dry_run(facts: RunFacts, tally: Tally) -> dict[str, Any]:
-    if not facts.settings.dry_run:
+    if not facts.settings.only_measures:
         return {}
     drawn = tally.totals.rows - tally.reasons[SkipReason.NOT_SAMPLED]
     return {"dry_run": tally.estimate.to_json(drawn, tally.totals.rows)}

@@ -37,6 +37,11 @@ class RunSettings:
     stop_at_failure_percent: int = 50
 
     @property
+    def only_measures(self) -> bool:
+        """Whether nothing may be written to the images bucket; a sample is always a dry run."""
+        return self.dry_run or self.dry_run_sample is not None
+
+    @property
     def digest(self) -> str:
         """Short hash of what decides an output's bytes: equal digests mean nothing to redo."""
         return hashlib.sha256(f"q={self.perc_compression_quality}".encode()).hexdigest()[:8]

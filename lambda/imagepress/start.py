@@ -74,7 +74,7 @@ class Starter:
         found = self.manifests.inspect(wish.csv.bucket, wish.csv.key, wish.csv.version_id)
         facts = self.look_at(bucket)
         notes = list(wish.notes)
-        if not facts.versioned and not settings.backup_prefix and not settings.dry_run:
+        if not facts.versioned and not settings.backup_prefix and not settings.only_measures:
             notes.append(NO_WAY_BACK.format(bucket=bucket))
         run = self._run(run_id, order, wish.csv.url, bucket, settings, facts, found)
         sample = 1.0

@@ -198,7 +198,7 @@ class _Work:
         encoded = self.workshop.encode(request, source.size)
         size = output.stat().st_size
         self._check_savings(source.size, size)
-        if settings.dry_run:
+        if settings.only_measures:
             return self.ledger.measured(self.row, source, size, encoded)
         marker = self._marker(
             target,

@@ -338,3 +338,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="must be a folder"):
         check_temp_dir(str(file))
+
+
+def test_a_sample_is_a_dry_run_even_where_nobody_says_so() -> None:
+    assert RunSettings(dry_run_sample=10).only_measures
+    assert RunSettings(dry_run=True).only_measures
+    assert not RunSettings().only_measures
