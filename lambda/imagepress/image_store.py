@@ -161,7 +161,9 @@ class ImageStore:
         current = self.head(stored.key)
         if current is None or current.etag != stored.etag:
             return None
-        return replace(current, sha256=stored.sha256)
+        # Not every store tells the number of tags in a HEAD.
+        tag_count = max(stored.tag_count, current.tag_count)
+        return replace(current, sha256=stored.sha256, tag_count=tag_count)
 
     def _tags(self, stored: StoredObject) -> dict[str, Any]:
         """The object's tags as PutObject takes them; no request where it has none."""
