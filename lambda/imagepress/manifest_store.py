@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -78,8 +78,11 @@ class ManifestStore:
         return Inspected(pointer, _estimated_rows(pointer, header, len(sample), text))
 
     def rows(self, pointer: ManifestPointer, cursor: Cursor) -> Iterator[Row]:
-        """The rows from `cursor` on."""
-        blocks = self.blocks(pointer, cursor.offset)
+        """The rows from `cursor` on; of a gzipped manifest from its first row only."""
+        if pointer.gzipped:
+            blocks = _behind(self.plain_blocks(pointer), cursor.offset)
+        else:
+            blocks = self.blocks(pointer, cursor.offset)
         return read_rows(
             blocks,
             pointer.column,
@@ -112,15 +115,8 @@ class ManifestStore:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise Refused(f"The gzipped CSV is damaged: {error}.") from None
 
-    def _body(self, pointer: ManifestPointer, offset: int) -> Iterable[bytes]:
-        answer = self._ask(
-            "get_object",
-            pointer.bucket,
-            pointer.key,
-            pointer.version_id,
-            IfMatch=pointer.etag,
-            Range=f"bytes={offset}-",
-        )
+    def _body(self, pointer: ManifestPointer, offset: int) -> Iterator[bytes]:
+        answer = self._get(pointer, f"bytes={offset}-")
         # Some S3-compatible stores ignore a range, and send everything.
         behind = 0 if "ContentRange" in answer else offset
         with closing(answer["Body"]) as body:
@@ -132,16 +128,19 @@ class ManifestStore:
     def _sample(self, pointer: ManifestPointer) -> bytes:
         if not pointer.size:
             return b""
-        answer = self._ask(
+        answer = self._get(pointer, f"bytes=0-{SAMPLE_BYTES - 1}")
+        with passing_errors("Reading the CSV"), closing(answer["Body"]) as body:
+            return cast("bytes", body.read(SAMPLE_BYTES))
+
+    def _get(self, pointer: ManifestPointer, byte_range: str) -> dict[str, Any]:
+        return self._ask(
             "get_object",
             pointer.bucket,
             pointer.key,
             pointer.version_id,
             IfMatch=pointer.etag,
-            Range=f"bytes=0-{SAMPLE_BYTES - 1}",
+            Range=byte_range,
         )
-        with passing_errors("Reading the CSV"), closing(answer["Body"]) as body:
-            return cast("bytes", body.read(SAMPLE_BYTES))
 
     def _ask(
         self, operation: str, bucket: str, key: str, version_id: str | None, **arguments: Any
@@ -167,6 +166,13 @@ def _estimated_rows(pointer: ManifestPointer, header: Header, sample_size: int, 
     """Rows of a small manifest, a guess from its beginning for others (too low for gzip)."""
     rows = text.count(b"\n", header.end) + (not text.endswith(b"\n") and len(text) > header.end)
     return max(rows, rows * pointer.size // max(1, sample_size))
+
+
+def _behind(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+    """What follows the first `offset` bytes."""
+    for block in blocks:
+        yield block[offset:]
+        offset = max(0, offset - len(block))
 
 
 def _is_whole(pointer: ManifestPointer, sample: bytes, text: bytes) -> bool:

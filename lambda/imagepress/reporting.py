@@ -74,7 +74,7 @@ class Reporter:
         return summary
 
     def _rows(self, run: Run) -> Iterator[RowReport]:
-        if run.manifest is None or run.manifest.gzipped:
+        if run.manifest is None:
             return
         rows = self.manifests.rows(run.manifest, Cursor(run.manifest.start))
         cut = chunks(run.run_id, rows, run.chunk_size, first=0)
