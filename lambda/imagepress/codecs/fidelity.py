@@ -8,7 +8,7 @@ blocks, which coding noise does not move but a wrong colour space, a shift or da
 from pathlib import Path
 
 import pyjpegli
-from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageStat, PngImagePlugin, UnidentifiedImageError
 
 from imagepress.errors import RowFailed
 from imagepress.image_header import ImageHeader, read_header
@@ -22,6 +22,8 @@ COMPARED_INFO = ("icc_profile", "exif", "xmp", "dpi", "comment", "gamma", "chrom
 
 # The limit on pixels is the run's own and was checked on the header already.
 Image.MAX_IMAGE_PIXELS = None
+# Editors write XMP of megabytes; a chunk that inflates to more than this is a bomb.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
 
 
 def load(file: Path, header: ImageHeader) -> Image.Image:
