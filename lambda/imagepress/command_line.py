@@ -78,7 +78,6 @@ def _parse(arguments: Sequence[str]) -> DesktopRun:
             type=_typed(parameter),
             default=getattr(defaults, parameter.name),
             **_flag_or_value(parameter),
-            metavar=parameter.name.rsplit("_", 1)[-1].upper(),
             help=f"{parameter.meaning}; {parameter.allowed} (default: %(default)s)".replace(
                 " % ", " %% "
             ),
@@ -98,8 +97,9 @@ def _parse(arguments: Sequence[str]) -> DesktopRun:
 
 def _flag_or_value(parameter: Parameter) -> dict[str, Any]:
     """A switch may stand without a value."""
-    is_switch = parameter.allowed == "true or false"
-    return {"nargs": "?", "const": True} if is_switch else {}
+    if parameter.allowed == "true or false":
+        return {"nargs": "?", "const": True, "metavar": "true|false"}
+    return {"metavar": parameter.name.rsplit("_", 1)[-1].upper()}
 
 
 def _typed(parameter: Parameter) -> "argparse._ActionType":

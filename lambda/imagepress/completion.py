@@ -17,6 +17,7 @@ from imagepress.queues import Queue
 from imagepress.run import WORKING, ChunkState, Run, RunProgress, RunStatus
 from imagepress.run_store import RunStore
 from imagepress.runs import RunsTable
+from imagepress.settings import RunSettings
 
 ROWS_BEFORE_JUDGING = 1000
 VOIDING_THREADS = 16
@@ -77,16 +78,8 @@ class Completion:
 
     def _judge(self, run: Run, progress: RunProgress) -> None:
         """Stop a run most of whose rows fail: something is wrong that nobody is watching."""
-        totals, limit = progress.totals, run.settings.stop_at_failure_percent
-        if (
-            run.status is RunStatus.RUNNING
-            and totals.rows >= ROWS_BEFORE_JUDGING
-            and totals.failed * 100 > limit * totals.rows
-        ):
-            message = (
-                f"The run stopped itself: {totals.failed:,} of {totals.rows:,} rows failed, and "
-                f"stop_at_failure_percent is {limit}."
-            )
+        message = too_many_failures(progress.totals, run.settings)
+        if run.status is RunStatus.RUNNING and message:
             self.stop(run.run_id, RunStatus.ABORTED, message)
 
     def _void(self, run: Run, numbers: Iterable[int], *, even_if_begun: bool) -> None:
@@ -95,6 +88,17 @@ class Completion:
 
         for _ in in_order(void, numbers, VOIDING_THREADS):
             pass
+
+
+def too_many_failures(totals: Totals, settings: RunSettings) -> str | None:
+    """Why a run with these totals should stop itself, or None while it may go on."""
+    limit = settings.stop_at_failure_percent
+    if totals.rows < ROWS_BEFORE_JUDGING or totals.failed * 100 <= limit * totals.rows:
+        return None
+    return (
+        f"The run stopped itself: {totals.failed:,} of {totals.rows:,} rows failed, and "
+        f"stop_at_failure_percent is {limit}."
+    )
 
 
 def never_ended(run: Run) -> RowSkipped | RowFailed:

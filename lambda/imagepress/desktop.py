@@ -23,12 +23,13 @@ from imagepress.bench import Bench, bench_for
 from imagepress.bucket_facts import NO_WAY_BACK, look_at_bucket
 from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
+from imagepress.completion import too_many_failures
 from imagepress.engine import THREADS_A_PROCESSOR, in_order, private_folder
-from imagepress.errors import PassingError, Refused, RowFailed
+from imagepress.errors import PassingError, Refused, RowFailed, RowSkipped
 from imagepress.image_store import ImageStore
 from imagepress.journal import log_stem
 from imagepress.manifest import Header, Row, read_header, read_rows
-from imagepress.outcome import FailureCode
+from imagepress.outcome import FailureCode, SkipReason, Totals
 from imagepress.part import RowReport
 from imagepress.report import Ending, ReportFiles, write_report
 from imagepress.reporting import facts_of
@@ -85,9 +86,18 @@ def run(
             except Refused as broken:
                 ends.append(Ending("FAILED", str(broken)))
 
+        def work(row: Row) -> RowReport:
+            if ends[-1].status == "ABORTED":
+                return without_trying(row, RowSkipped(SkipReason.CANCELLED, ends[-1].message))
+            return _until_it_ends(row, bench)
+
         def reports() -> Iterator[RowReport]:
-            threads = workshop.pool.size * THREADS_A_PROCESSOR
-            for report in in_order(lambda row: _until_it_ends(row, bench), rows(), threads):
+            totals = Totals()
+            for report in in_order(work, rows(), workshop.pool.size * THREADS_A_PROCESSOR):
+                totals = totals.plus(report.result)
+                stop = too_many_failures(totals, wish.settings)
+                if stop and ends[-1].status == "COMPLETED":
+                    ends.append(Ending("ABORTED", stop))
                 on_row(report)
                 yield report
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from imagepress import desktop
+from imagepress import completion, desktop
 from imagepress.command_line import main
 from tests.integration.service import RESULT_COLUMNS, csv_of
 from tests.integration.stack import CREDENTIALS, IMAGES, Stack
@@ -455,3 +455,22 @@ def test_the_script_itself_runs(tmp_path: Path) -> None:
     assert (version.returncode, nothing.returncode) == (0, 2)
     assert version.stdout.startswith("imagepress ")
     assert "required: --bucket_name" in nothing.stderr
+
+
+def test_a_run_most_of_whose_rows_fail_stops_itself(
+    stack: Stack,
+    folder: Path,
+    command: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(completion, "ROWS_BEFORE_JUDGING", 2)
+    stack.put_image("last.jpg", jpeg())
+    write_csv(folder, *(f"missing-{number}.jpg" for number in range(600)), "last.jpg")
+
+    assert command() == 1
+
+    rows = results(folder)
+    assert len(rows) == 601
+    assert rows[0]["outcome"] == "FAILED"
+    assert (rows[-1]["outcome"], rows[-1]["reason"]) == ("SKIPPED", "CANCELLED")
+    assert stack.image("last.jpg") == jpeg()
