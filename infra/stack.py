@@ -131,7 +131,7 @@ class ImagepressStack(Stack):
                 "COMPRESSOR_CONCURRENCY": str(self._config.compressor_concurrency),
             },
         )
-        self._allow_reading_manifests(dispatcher)
+        self._allow_reading_manifests(dispatcher, ("s3:GetObject", "s3:GetObjectVersion"))
         self._allow_writing_reports(dispatcher)
         dispatcher.allow(
             [
@@ -221,7 +221,8 @@ class ImagepressStack(Stack):
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
             },
         )
-        self._allow_reading_manifests(reporter)
+        # By now the manifest is pinned to a version.
+        self._allow_reading_manifests(reporter, ("s3:GetObjectVersion",))
         self._allow_writing_reports(reporter)
         reporter.allow(
             ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
@@ -291,9 +292,11 @@ class ImagepressStack(Stack):
         sweeper.run_every(SWEEP_INTERVAL, description="Runs the imagepress sweeper.")
         return sweeper
 
-    def _allow_reading_manifests(self, function: PipelineFunction) -> None:
+    def _allow_reading_manifests(
+        self, function: PipelineFunction, actions: tuple[str, ...]
+    ) -> None:
         function.allow(
-            ["s3:GetObject", "s3:GetObjectVersion"],
+            list(actions),
             [f"{self.trigger.arn}/*"],
             wildcard_reason="The user chooses the names of the manifests in the trigger bucket.",
         )

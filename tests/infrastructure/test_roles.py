@@ -65,7 +65,7 @@ RIGHTS: dict[str, Rights] = {
         **consuming(CHUNK),
     },
     "Reporter": {
-        "s3:GetObject": {MANIFESTS, REPORTS},
+        "s3:GetObject": {REPORTS},
         "s3:GetObjectVersion": {MANIFESTS, REPORTS},
         "s3:PutObject": {REPORTS},
         "s3:AbortMultipartUpload": {REPORTS},
