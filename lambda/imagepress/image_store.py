@@ -91,21 +91,24 @@ class ImageStore:
             raise read_error(error, self.bucket, key) from error
         return stored_object(key, answer)
 
-    def replace(self, stored: StoredObject, file: Path, marker: Marker) -> Written:
+    def replace(self, stored: StoredObject, file: Path, marker: Marker) -> tuple[Written, Marker]:
         """Put `file` in place of the very object `stored`; raise an outcome or `PassingError`.
 
         The ETag does not see a change of metadata, tags or ACL, so these are read last: what was
-        changed since the download is taken over.
+        changed since the download is taken over, and the marker that is returned names the
+        version that was really replaced.
         """
         latest = self._latest(stored)
         if latest is None:
             return self._lost_race(None, stored, marker)
+        marker = marker.replacing(stored.version_id, latest.version_id)
         metadata = {**latest.metadata, METADATA_NAME: marker.to_metadata()}
         check_metadata(metadata)
         try:
-            return self.put(latest, file, marker.sha256, metadata=metadata, if_match=stored.etag)
+            written = self.put(latest, file, marker.sha256, metadata=metadata, if_match=stored.etag)
         except FAULTS as error:
             return self._lost_race(error, stored, marker)
+        return written, marker
 
     def put(
         self,
@@ -202,7 +205,9 @@ class ImageStore:
             return {}
         return {name: ", ".join(grantees) for name, grantees in grants.items()}
 
-    def _lost_race(self, error: Exception | None, stored: StoredObject, marker: Marker) -> Written:
+    def _lost_race(
+        self, error: Exception | None, stored: StoredObject, marker: Marker
+    ) -> tuple[Written, Marker]:
         """An answer can be lost after the write was applied: the object itself tells."""
         lost = error is not None and is_passing(error)
         if error is not None and not lost and not is_precondition(error):
@@ -211,7 +216,7 @@ class ImageStore:
         found = current.marker if current else None
         if current and found and found.run == marker.run and found.size == current.size:
             if found.row == marker.row:
-                return Written(current.etag, current.version_id)
+                return Written(current.etag, current.version_id), found
             raise duplicate_of(found) from error
         if lost:
             raise PassingError(f"Uploading {stored.key}: {error}") from error

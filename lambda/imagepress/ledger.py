@@ -14,6 +14,7 @@ from imagepress.marker import Marker
 from imagepress.outcome import Outcome, RowResult, SkipReason
 from imagepress.part import RowReport
 from imagepress.stored_object import StoredObject
+from imagepress.undo import Undo
 
 
 @dataclass(slots=True)
@@ -90,19 +91,18 @@ class Ledger:
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 3)
 
-    def restored(self, row: Row, original: StoredObject, written: Written) -> RowResult:
-        """The result of a row whose original is back."""
-        before = self.stored
+    def restored(self, row: Row, undo: Undo, original: StoredObject, written: Written) -> RowResult:
+        """The result of a row whose original is back, whichever attempt brought it."""
         return RowResult(
             row=row.number,
             path=row.key,
             outcome=Outcome.RESTORED,
-            bytes_before=before.size if before else None,
+            bytes_before=int(undo.bytes_after),
             bytes_after=original.size,
             seconds=self._seconds(),
-            etag_before=before.etag if before else None,
+            etag_before=undo.etag_after,
             etag_after=written.etag,
-            version_before=before.version_id if before else None,
+            version_before=undo.version_after or None,
             version_after=written.version_id,
         )
 

@@ -7,7 +7,7 @@ retry, a duplicate row or a later run can tell from the object alone what has be
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol, Self
 
 METADATA_NAME = "imagepress"
@@ -72,6 +72,16 @@ class Marker:
             return cls(**named)
         except (KeyError, ValueError, TypeError, AttributeError):
             return None
+
+    def replacing(self, read: str | None, latest: str | None) -> Self:
+        """The marker for version `latest`, which has the bytes of the version that was read."""
+        if read is None or read == latest:
+            return self
+        return replace(
+            self,
+            version_before=latest if self.version_before == read else self.version_before,
+            origin_version=latest if self.origin_version == read else self.origin_version,
+        )
 
     def matches(self, size: int, sha256: str) -> bool:
         """Whether the object still has the bytes that the marker was written with."""

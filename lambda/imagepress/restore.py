@@ -41,11 +41,11 @@ def last_look(row: Row, store: ImageStore, given_up: RowFailed | RowSkipped) -> 
         current = store.head(row.key)
     except (RowSkipped, RowFailed):
         return ledger.report(ledger.left(row, given_up))
-    if current is None or current.etag != Undo.of(row.extra).etag_before:
+    undo = Undo.of(row.extra)
+    if current is None or current.etag != undo.etag_before:
         return ledger.report(ledger.left(row, given_up))
-    ledger.stored = current
     written = Written(current.etag, current.version_id)
-    return ledger.report(ledger.restored(row, current, written))
+    return ledger.report(ledger.restored(row, undo, current, written))
 
 
 def _put_back(row: Row, undo: Undo, workshop: Workshop, ledger: Ledger) -> RowResult:
@@ -73,7 +73,7 @@ def _put_back(row: Row, undo: Undo, workshop: Workshop, ledger: Ledger) -> RowRe
             ) from failed
         raise
     ledger.log(f"Original of {row.key} put back with size {journal.megabytes(original.size)}.")
-    return ledger.restored(row, original, written)
+    return ledger.restored(row, undo, original, written)
 
 
 def _write(

@@ -6,7 +6,14 @@ from typing import Self
 
 from imagepress.outcome import RowResult
 
-UNDO_COLUMNS = ("etag_after", "version_after", "etag_before", "version_before", "backup")
+UNDO_COLUMNS = (
+    "etag_after",
+    "version_after",
+    "etag_before",
+    "version_before",
+    "backup",
+    "bytes_after",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,7 @@ class Undo:
     etag_before: str
     version_before: str
     backup: str
+    bytes_after: str
 
     @classmethod
     def of(cls, fields: Sequence[str]) -> Self:
@@ -33,4 +41,5 @@ class Undo:
             etag_before=result.etag_before or "",
             version_before=(result.version_before or "") if versioned else "",
             backup=backup,
+            bytes_after=str(result.bytes_after),
         )

@@ -213,7 +213,7 @@ class _Work:
         store = self.workshop.store
         if settings.backup_prefix:
             self._back_up(target, source, file)
-        written = store.replace(target, output, marker)
+        written, marker = store.replace(target, output, marker)
         self.ledger.log(journal.uploaded(self.row.key, store.bucket, size))
         return self.ledger.compressed(self.row, marker, written)
 
