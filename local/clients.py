@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 import botocore.session
@@ -34,6 +34,8 @@ class Clients:
     dynamodb: "DynamoDBClient"
     functions: "LambdaClient"
     cloudformation: "CloudFormationClient"
+    iam: Any
+    """Its type stubs are large, and only tests look at what was deployed."""
 
     @classmethod
     def of(cls, emulator: Emulator) -> Self:
@@ -49,4 +51,5 @@ class Clients:
             cloudformation=session.client(
                 "cloudformation", endpoint_url=url, verify=trust, config=config
             ),
+            iam=session.client("iam", endpoint_url=url, verify=trust, config=config),
         )

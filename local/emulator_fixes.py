@@ -16,6 +16,7 @@ def install() -> None:
     """Put the fixes in place; must run before the emulator serves."""
     s3: Any = importlib.import_module("ministack.services.s3")
     s3._get_object = _ranges_of_versions(s3._get_object, s3)  # noqa: SLF001
+    s3._head_object = _counts_of_tags(s3._head_object, s3)  # noqa: SLF001
 
 
 def _ranges_of_versions(get_object: Callable[..., _Response], s3: Any) -> Callable[..., _Response]:
@@ -43,3 +44,25 @@ def _ranges_of_versions(get_object: Callable[..., _Response], s3: Any) -> Callab
         return 206, {**whole, "Content-Length": str(len(part)), "Content-Range": place}, part
 
     return ranged
+
+
+def _counts_of_tags(head_object: Callable[..., _Response], s3: Any) -> Callable[..., _Response]:
+    """S3's HEAD tells how many tags an object has, as its GET does; the emulator's does not.
+
+    The compressor reads an object's properties once more, by HEAD, before it replaces it.
+    """
+
+    @functools.wraps(head_object)
+    def counted(bucket: str, key: str, *args: Any, **kwargs: Any) -> _Response:
+        status, answer, body = head_object(bucket, key, *args, **kwargs)
+        if status == 200:
+            version = answer.get("x-amz-version-id")
+            for kept_under in (version, None):  # an object without versions is kept under None
+                count = s3._object_tagging_count_header(bucket, key, kept_under)  # noqa: SLF001
+                if count:
+                    return status, {**answer, **count}, body
+                if version not in (None, "null"):
+                    break
+        return status, answer, body
+
+    return counted

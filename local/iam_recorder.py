@@ -9,9 +9,9 @@ import functools
 import importlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Decision:
     resource: str
     allowed: bool
     why: str
+    request: str = field(default="", compare=False)
+    """The method, then the names of the query's parameters and of the headers that may matter."""
 
     @property
     def function(self) -> str:
@@ -34,6 +36,9 @@ class Decision:
 
 
 _principal: ContextVar[str] = ContextVar("principal", default="")
+_request: ContextVar[str] = ContextVar("request", default="")
+_TELLING_HEADERS = ("x-amz-", "if-")
+_SIGNATURE_HEADERS = ("x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
 
 def install(log: Path) -> None:
@@ -48,6 +53,20 @@ def install(log: Path) -> None:
     evaluate: Callable[..., Any] = evaluator.evaluate
     enforce: Callable[..., Any] = evaluator.enforce
     queue_allows: Callable[..., bool] = evaluator.resource_policy_allows
+    actions: Any = importlib.import_module("ministack.core.iam_actions")
+    extract: Callable[..., str | None] = actions.extract_iam_action
+
+    @functools.wraps(extract)
+    def noting_request(
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: Mapping[str, Any],
+    ) -> str | None:
+        _request.set(" ".join([method, *_telling(headers), *query]))
+        return extract(service, method, path, headers, body, query)
 
     @functools.wraps(evaluate)
     def noting_principal(context: Any, *args: Any, **kwargs: Any) -> Any:
@@ -63,7 +82,8 @@ def install(log: Path) -> None:
         caller = _principal.get()
         if caller or refusal is not None:
             resource = kwargs.get("resource_arn") or (args[0] if args else "*")
-            write(Decision(caller, action, resource, refusal is None, _why(refusal)))
+            allowed, why = refusal is None, _why(refusal)
+            write(Decision(caller, action, resource, allowed, why, _request.get()))
         return refusal
 
     @functools.wraps(queue_allows)
@@ -78,6 +98,7 @@ def install(log: Path) -> None:
             )
         return allowed
 
+    actions.extract_iam_action = noting_request
     evaluator.evaluate = noting_principal
     evaluator.enforce = recording
     evaluator.resource_policy_allows = recording_queue_denials
@@ -90,6 +111,15 @@ def read(log: Path) -> list[Decision]:
     with log.open(encoding="utf-8") as lines:
         # A line still being written has no newline yet: it belongs to the next reading.
         return [Decision(**json.loads(line)) for line in lines if line.endswith("\n")]
+
+
+def _telling(headers: Mapping[str, str]) -> list[str]:
+    names = sorted(name.lower() for name in headers)
+    return [
+        name
+        for name in names
+        if name.startswith(_TELLING_HEADERS) and name not in _SIGNATURE_HEADERS
+    ]
 
 
 def _why(refusal: Any) -> str:

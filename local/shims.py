@@ -8,7 +8,7 @@ from aws_cdk import Aspects, IAspect, Stack
 from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
-_SQS_BATCH_ACTIONS: Mapping[str, str] = {
+SQS_BATCH_ACTIONS: Mapping[str, str] = {
     "sqs:SendMessage": "sqs:SendMessageBatch",
     "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
     "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
@@ -39,5 +39,5 @@ def with_batch_actions(document: Mapping[str, Any]) -> dict[str, Any]:
 def _widened(statement: Mapping[str, Any]) -> dict[str, Any]:
     given = statement["Action"]
     actions: Sequence[str] = [given] if isinstance(given, str) else given
-    twins = [_SQS_BATCH_ACTIONS[action] for action in actions if action in _SQS_BATCH_ACTIONS]
+    twins = [SQS_BATCH_ACTIONS[action] for action in actions if action in SQS_BATCH_ACTIONS]
     return {**statement, "Action": [*actions, *twins]} if twins else dict(statement)

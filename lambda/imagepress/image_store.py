@@ -66,6 +66,7 @@ class ImageStore:
         self.bucket = bucket
         self._s3 = s3
         self._acl_owner = acl_owner
+        self._may_read_tags = False
 
     @contextmanager
     def open(
@@ -169,8 +170,12 @@ class ImageStore:
         return replace(current, sha256=stored.sha256, tag_count=tag_count)
 
     def _tags(self, stored: StoredObject) -> dict[str, Any]:
-        """The object's tags as PutObject takes them; no request where it has none."""
-        if not stored.tag_count:
+        """The object's tags as PutObject takes them; no request where it has none.
+
+        S3 counts tags only for who may read them: to others an object seems to have none. So they
+        are asked for once, whatever the count says, and a refusal fails the row.
+        """
+        if not stored.tag_count and self._may_read_tags:
             return {}
         try:
             answer = self._s3.get_object_tagging(
@@ -178,6 +183,9 @@ class ImageStore:
             )
         except FAULTS as error:
             raise read_error(error, self.bucket, stored.key) from error
+        self._may_read_tags = True
+        if not answer["TagSet"]:
+            return {}
         return {"Tagging": urlencode([(tag["Key"], tag["Value"]) for tag in answer["TagSet"]])}
 
     def _grants(self, stored: StoredObject) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from imagepress.marker import METADATA_NAME
 from imagepress.run import RunStatus
 from imagepress.run_store import RunFiles
 from imagepress.runs import RunsTable
@@ -17,6 +19,19 @@ from local.deploy import Deployment
 from local.emulator import Emulator
 from local.follow import Look, await_end, await_start
 from local.iam_recorder import Decision, read
+
+PROPERTIES = (
+    "ContentType",
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ExpiresString",
+    "WebsiteRedirectLocation",
+    "StorageClass",
+    "ServerSideEncryption",
+)
+"""What PutObject resets unless it is sent again; metadata and tags come beside it."""
 
 START_SECONDS = 60.0
 STALLED_SECONDS = 60.0
@@ -30,6 +45,7 @@ class FinishedRun:
     log: str
     results: list[dict[str, str]]
     failed: str
+    undo: list[dict[str, str]]
     summary: dict[str, Any]
 
     @property
@@ -48,6 +64,27 @@ class FinishedRun:
     def outcomes(self) -> list[str]:
         """One for each row, in order: `COMPRESSED`, `SKIPPED/DUPLICATE`, `FAILED/NOT_FOUND`."""
         return ["/".join(filter(None, (row["outcome"], row["reason"]))) for row in self.results]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object with all that belongs to it but what S3 gives each version anew."""
+
+    body: bytes
+    headers: Mapping[str, Any]
+    metadata: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    @property
+    def marker(self) -> dict[str, Any] | None:
+        """What the run that wrote it says of it; None where no run did."""
+        text = self.metadata.get(METADATA_NAME)
+        return None if text is None else dict(json.loads(text))
+
+    def without_marker(self) -> dict[str, Any]:
+        """Its properties, whoever wrote it."""
+        metadata = {k: v for k, v in self.metadata.items() if k != METADATA_NAME}
+        return {"headers": self.headers, "metadata": metadata, "tags": self.tags}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +120,30 @@ class System:
         bucket = self.deployment.images_bucket
         return dict(self.clients.s3.head_object(Bucket=bucket, Key=key))
 
+    def stored(self, key: str, version_id: str | None = None) -> Stored:
+        """An image, or one version of it, with its properties and tags."""
+        version = {"VersionId": version_id} if version_id else {}
+        where = {"Bucket": self.deployment.images_bucket, "Key": key, **version}
+        answer = self.clients.s3.get_object(**where)  # type: ignore[arg-type]
+        tags = self.clients.s3.get_object_tagging(**where)["TagSet"]  # type: ignore[arg-type]
+        return Stored(
+            body=answer["Body"].read(),
+            headers={name: answer.get(name) for name in PROPERTIES},
+            metadata=answer["Metadata"],
+            tags={tag["Key"]: tag["Value"] for tag in tags},
+        )
+
+    def versions(self, prefix: str = "") -> dict[str, list[str]]:
+        """The ids of all versions, oldest first, by key; a delete marker counts as one."""
+        pages = self.clients.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.deployment.images_bucket, Prefix=prefix
+        )
+        found: dict[str, list[str]] = {}
+        for page in pages:
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                found.setdefault(version["Key"], []).insert(0, version["VersionId"])
+        return found
+
     # Runs
 
     def upload_csv(
@@ -109,16 +170,26 @@ class System:
             raise AssertionError(f"The dispatcher raised: {payload}")
         return dict(payload)
 
+    def await_rows(self, run_id: str, rows: int = 1, *, seconds: float = STALLED_SECONDS) -> None:
+        """Wait until so many rows of a run that is on are done."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            run = self.table.load(run_id)
+            if run is not None and self.table.progress(run).totals.rows >= rows:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"Run {run_id} did not come to {rows} rows within {seconds:.0f} s.")
+
     def await_run(self, run_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> FinishedRun:
         """Wait for a run's end, and fetch all that it left."""
         look = await_end(self.table, run_id, stalled_seconds=stalled_seconds)
         files = RunFiles.of(look.run)
-        results = csv.DictReader(io.StringIO(self.read(files.results), newline=""))
         return FinishedRun(
             look=look,
             log=self.read(files.log),
-            results=list(results),
+            results=_rows(self.read(files.results)),
             failed=self.read(files.failed),
+            undo=_rows(self.read(files.undo)),
             summary=json.loads(self.read(files.summary)),
         )
 
@@ -153,3 +224,7 @@ def csv_of(keys: Iterable[str]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([["path"], *([key] for key in keys)])
     return text.getvalue().encode()
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))

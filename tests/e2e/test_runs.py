@@ -1,12 +1,13 @@
 """The deployed system, from a CSV or an invocation to replaced objects and a report."""
 
 import csv
+import gzip
 import io
 
 import pytest
 
 from imagepress.run import RunStatus
-from tests.e2e.system import System
+from tests.e2e.system import System, csv_of
 from tests.pictures import decoded, encoded, jpeg, photograph
 
 pytestmark = pytest.mark.e2e
@@ -123,3 +124,12 @@ def test_an_empty_csv_is_a_completed_run(system: System, name: str) -> None:
 
     assert run.status is RunStatus.COMPLETED
     assert run.summary["rows"] == 0
+
+
+def test_a_gzipped_csv_is_read_as_a_plain_one(system: System, name: str) -> None:
+    key = f"{name}/picture.jpg"
+    system.put(key, jpeg())
+
+    run = system.await_run(system.upload_csv(f"{name}.csv.gz", gzip.compress(csv_of([key]))))
+
+    assert run.outcomes() == ["COMPRESSED"]

@@ -69,9 +69,7 @@ class MemoryStore(ImageStore):
             StreamingBody(io.BytesIO(self.data), size),
         )
 
-    def replace(
-        self, stored: StoredObject, file: Path, marker: Marker
-    ) -> tuple[Written, Marker]:
+    def replace(self, stored: StoredObject, file: Path, marker: Marker) -> tuple[Written, Marker]:
         self.replaced = file.read_bytes(), marker
         return Written("etag-after", "v2"), marker
 
