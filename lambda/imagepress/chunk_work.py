@@ -85,6 +85,7 @@ class ChunkWork:
         runs = self.completion.runs
         run = runs.load(chunk.run_id)
         if run is None or run.status not in WORKING:
+            self.completion.remind(run)
             return Delivery()
         before = runs.chunk_state(chunk.run_id, chunk.number)
         if before.done_attempt is not None:

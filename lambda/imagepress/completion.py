@@ -47,8 +47,8 @@ class Completion:
         while True:
             run = self.runs.load(run_id)
             if run is None or run.status not in WORKING:
-                if tried and run is not None and run.status is RunStatus.REPORTING:
-                    self.reports.send(report_message(run_id))
+                if tried:
+                    self.remind(run)
                 return True
             progress = self.runs.progress(run)
             if run.chunks_total is None or progress.chunks_done < run.chunks_total:
@@ -58,6 +58,11 @@ class Completion:
             if self.runs.start_report(run, run.end_status, run.message):
                 self.reports.send(report_message(run_id))
                 return True
+
+    def remind(self, run: Run | None) -> None:
+        """Ask again for the report of a run that came back: its first request may be lost."""
+        if run is not None and run.status is RunStatus.REPORTING:
+            self.reports.send(report_message(run.run_id))
 
     def stop(self, run_id: str, end_status: RunStatus, message: str) -> bool:
         """End a run early; whether it was running. May be repeated."""

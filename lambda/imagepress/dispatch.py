@@ -36,6 +36,7 @@ class Dispatcher:
         """Send out chunks from the cursor on, as long as there is time; then ask to go on."""
         run = self.completion.runs.load(run_id)
         if run is None or run.status is not RunStatus.RUNNING or run.manifest is None:
+            self.completion.remind(run)
             return
         if run.fully_dispatched:
             self.completion.finish_if_done(run_id)

@@ -2,10 +2,9 @@
 
 import io
 import json
-import struct
 import zlib
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 from PIL import Image
@@ -13,26 +12,23 @@ from PIL import Image
 from tests.integration.pump import Pump
 from tests.integration.service import Service
 from tests.integration.stack import IMAGES, Stack
-from tests.integration.wire import Wire, refuse
-from tests.pictures import decoded, encoded, jpeg, photograph, png
+from tests.integration.wire import Call, Wire, refuse
+from tests.pictures import (
+    PNG_SIGNATURE,
+    decoded,
+    encoded,
+    jpeg,
+    photograph,
+    png,
+    png_chunk,
+    png_header,
+)
 
 
-def multi_picture() -> bytes:
-    """A JPEG with a second picture inside (MPO)."""
-    return encoded(photograph(), "MPO", save_all=True, append_images=[photograph(seed=2)])
-
-
-def png_of(width: int, height: int, *, data: bytes = b"") -> bytes:
-    """A PNG that says that it has that size, with whatever for pixels."""
-
-    def chunk(kind: bytes, payload: bytes) -> bytes:
-        checksum = zlib.crc32(kind + payload)
-        return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", checksum)
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    pixels = zlib.compress(data)
-    signature = b"\x89PNG\r\n\x1a\n"
-    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+def png_of(width: int, height: int) -> bytes:
+    """A PNG that says that it has that size, and has no pixels."""
+    ends = png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
+    return png_header(width, height, 8, 6) + ends
 
 
 def with_wrong_checksum() -> bytes:
@@ -42,93 +38,95 @@ def with_wrong_checksum() -> bytes:
     return bytes(body)
 
 
-BODIES: list[Any] = [
-    pytest.param(b"", "FAILED/CORRUPT_IMAGE", ("empty",), id="empty"),
-    pytest.param(b"hello", "SKIPPED/UNSUPPORTED_FORMAT", ("PNG and JPEG",), id="text"),
-    pytest.param(b"\xff\xd8\xff", "FAILED/CORRUPT_IMAGE", ("damaged",), id="three bytes of JPEG"),
-    pytest.param(b"\x89PNG\r\n\x1a\n", "FAILED/CORRUPT_IMAGE", ("damaged",), id="PNG signature"),
-    *(
-        pytest.param(encoded(photograph(), name), "SKIPPED/UNSUPPORTED_FORMAT", (name,), id=name)
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A body that is no good picture, its row's outcome, and words of its message."""
+
+    body: bytes
+    outcome: str
+    words: tuple[str, ...] = ()
+
+
+BODIES = (
+    {
+        "empty": Bad(b"", "FAILED/CORRUPT_IMAGE", ("empty",)),
+        "text": Bad(b"hello", "SKIPPED/UNSUPPORTED_FORMAT", ("PNG and JPEG",)),
+        "SVG": Bad(b"<svg/>", "SKIPPED/UNSUPPORTED_FORMAT", ("SVG",)),
+        "three bytes of JPEG": Bad(b"\xff\xd8\xff", "FAILED/CORRUPT_IMAGE", ("damaged",)),
+        "PNG signature": Bad(PNG_SIGNATURE, "FAILED/CORRUPT_IMAGE", ("damaged",)),
+        "wrong checksum": Bad(with_wrong_checksum(), "FAILED/CORRUPT_IMAGE", ("damaged",)),
+        "no width": Bad(png_of(0, 10), "FAILED/CORRUPT_IMAGE", ("damaged",)),
+        "no pixels": Bad(png_of(64, 64), "FAILED/CORRUPT_IMAGE", ("damaged",)),
+        "1.6 gigapixels": Bad(
+            png_of(40_000, 40_000),
+            "FAILED/TOO_MANY_PIXELS",
+            ("40000 x 40000 = 1,600,000,000", "max_image_pixels is 1,000,000,000"),
+        ),
+        "900 megapixels": Bad(
+            png_of(30_000, 30_000),
+            "FAILED/TOO_LARGE_FOR_MEMORY",
+            ("900,000,000 pixels", "MB of memory"),
+        ),
+        "two pictures": Bad(
+            encoded(photograph(), "MPO", save_all=True, append_images=[photograph(seed=2)]),
+            "SKIPPED/UNSUPPORTED_IMAGE",
+            ("several pictures",),
+        ),
+        "motion photo": Bad(
+            jpeg() + b"ftypmp42 and a film", "SKIPPED/UNSUPPORTED_IMAGE", ("19 bytes follow",)
+        ),
+        "PNG with a tail": Bad(png() + b"tail", "SKIPPED/UNSUPPORTED_IMAGE", ("4 bytes follow",)),
+    }
+    | {
+        name: Bad(encoded(photograph(), name), "SKIPPED/UNSUPPORTED_FORMAT", (name,))
         for name in ("GIF", "WebP", "TIFF", "BMP")
-    ),
-    pytest.param(b"<svg/>", "SKIPPED/UNSUPPORTED_FORMAT", ("SVG",), id="SVG"),
-    *(
-        pytest.param(
-            body[: len(body) * percent // 100],
-            "FAILED/CORRUPT_IMAGE",
-            ("damaged",),
-            id=f"{name} cut to {percent} %",
+    }
+    | {
+        f"{name} cut to {percent} %": Bad(
+            body[: len(body) * percent // 100], "FAILED/CORRUPT_IMAGE", ("damaged",)
         )
-        for name, body in (
-            ("JPEG", jpeg()),
-            ("progressive JPEG", jpeg(progressive=True)),
-            ("PNG", png()),
-        )
+        for name, body in {
+            "JPEG": jpeg(),
+            "progressive JPEG": jpeg(progressive=True),
+            "PNG": png(),
+        }.items()
         for percent in (2, 50, 99)
-    ),
-    pytest.param(with_wrong_checksum(), "FAILED/CORRUPT_IMAGE", ("damaged",), id="wrong checksum"),
-    pytest.param(
-        png_of(40_000, 40_000),
-        "FAILED/TOO_MANY_PIXELS",
-        ("40000 x 40000 = 1,600,000,000", "max_image_pixels is 1,000,000,000"),
-        id="1.6 gigapixels",
-    ),
-    pytest.param(
-        png_of(30_000, 30_000),
-        "FAILED/TOO_LARGE_FOR_MEMORY",
-        ("900,000,000 pixels", "MB of memory"),
-        id="900 megapixels",
-    ),
-    pytest.param(png_of(0, 10), "FAILED/CORRUPT_IMAGE", ("damaged",), id="no width"),
-    pytest.param(png_of(64, 64), "FAILED/CORRUPT_IMAGE", ("damaged",), id="no pixels"),
-    pytest.param(
-        multi_picture(), "SKIPPED/UNSUPPORTED_IMAGE", ("several pictures",), id="two pictures"
-    ),
-    pytest.param(
-        jpeg() + b"ftypmp42 and a film",
-        "SKIPPED/UNSUPPORTED_IMAGE",
-        ("19 bytes follow",),
-        id="motion photo",
-    ),
-    pytest.param(
-        png() + b"tail", "SKIPPED/UNSUPPORTED_IMAGE", ("4 bytes follow",), id="PNG with a tail"
-    ),
-]
+    }
+)
 
 
-@pytest.mark.parametrize(("body", "outcome", "words"), BODIES)
-def test_a_body_that_is_no_good_picture_stays_as_it_is(
-    service: Service, stack: Stack, body: bytes, outcome: str, words: tuple[str, ...]
-) -> None:
-    stack.put_image("a.jpg", body)
+def test_bodies_that_are_no_good_pictures_stay_as_they_are(service: Service, stack: Stack) -> None:
+    for key, bad in BODIES.items():
+        stack.put_image(key, bad.body)
     before = stack.versions()
 
-    run = service.upload(["a.jpg"])
+    run = service.upload([*BODIES])
 
-    assert run.outcomes() == [outcome]
+    outcomes = dict(zip(BODIES, run.outcomes(), strict=True))
+    assert outcomes == {key: bad.outcome for key, bad in BODIES.items()}
     assert stack.versions() == before
-    message = run.results[0]["message"]
-    for word in words:
-        assert word in message
-    level = "INFO" if outcome.startswith("SKIPPED") else "ERROR"
-    what = "was left as it is" if level == "INFO" else "failed"
-    reason = outcome.split("/")[1]
-    assert f"{level} - Object a.jpg {what}: {reason}: {message}" in run.log_lines
-    assert run.failed == (["a.jpg"] if level == "ERROR" else [])
+    for key, bad in BODIES.items():
+        message = run.row(key)["message"]
+        assert [word for word in bad.words if word not in message] == [], key
+        skipped = bad.outcome.startswith("SKIPPED")
+        what = "was left as it is" if skipped else "failed"
+        reason = bad.outcome.split("/")[1]
+        line = f"{'INFO' if skipped else 'ERROR'} - Object {key} {what}: {reason}: {message}"
+        assert line in run.log_lines
+    assert run.failed == [key for key, bad in BODIES.items() if bad.outcome.startswith("FAILED")]
 
 
-def test_bad_objects_cost_their_neighbours_nothing(service: Service, stack: Stack) -> None:
-    bad = {f"{one.id}.jpg": one.values for one in BODIES}
-    for key, (body, *_) in bad.items():
-        stack.put_image(key, body)
+def test_bad_objects_cost_their_neighbours_nothing(
+    service: Service, stack: Stack, one_chunk: None
+) -> None:
+    for key, bad in BODIES.items():
+        stack.put_image(key, bad.body)
         stack.put_image(f"next to {key}", jpeg(photograph(size=(32, 32))))
 
-    run = service.upload([name for key in bad for name in (key, f"next to {key}")])
+    run = service.upload([name for key in BODIES for name in (key, f"next to {key}")])
 
-    assert run.outcomes()[::2] == [outcome for _, outcome, _ in bad.values()]
-    assert run.outcomes()[1::2] == ["COMPRESSED"] * len(bad)
-    for key, (body, *_) in bad.items():
-        assert stack.image(key) == body
+    assert run.outcomes()[::2] == [bad.outcome for bad in BODIES.values()]
+    assert run.outcomes()[1::2] == ["COMPRESSED"] * len(BODIES)
 
 
 def test_a_missing_object_is_a_failed_row(service: Service) -> None:
@@ -340,7 +338,7 @@ def test_a_broken_download_comes_back(
     assert len(wire.made("GetObject", Bucket=IMAGES)) == 2
 
 
-def cut_the_body(call: Any) -> None:
+def cut_the_body(call: Call) -> None:
     """The connection breaks in the middle of an answer."""
     body = call.answer["Body"]
     body._raw_stream = io.BytesIO(body._raw_stream.read(1000))

@@ -16,7 +16,7 @@ from tests.integration.functions import Context, Functions
 from tests.integration.pump import Delivery, Pump, newest
 from tests.integration.service import Service
 from tests.integration.stack import CHUNKS, DISPATCHES, IMAGES, RUNS, Stack, queue_url
-from tests.integration.wire import Call, Wire, die, lose_the_answer, refuse, throttle
+from tests.integration.wire import Act, Call, Moment, Wire, die, lose_the_answer, refuse, throttle
 from tests.pictures import jpeg, photograph
 
 KEYS = [f"{number}.jpg" for number in range(6)]
@@ -54,13 +54,14 @@ def replaced_once(stack: Stack) -> bool:
 
 
 def test_messages_that_are_delivered_twice_count_once(
-    service: Service, stack: Stack, pump: Pump
+    service: Service, stack: Stack, pump: Pump, wire: Wire
 ) -> None:
     run_id = service.start_upload(KEYS)
 
     pump.run(copies=2)
 
     assert service.finished(run_id).outcomes() == ["COMPRESSED"] * len(KEYS)
+    assert len(wire.made("GetObject", Bucket=IMAGES)) == len(KEYS)
     assert replaced_once(stack)
 
 
@@ -103,6 +104,37 @@ def test_a_copy_that_comes_while_the_first_is_at_work_waits(
     assert replaced_once(stack)
     hidden = [call.parameters["VisibilityTimeout"] for call in wire.made("ChangeMessageVisibility")]
     assert 890 <= max(seconds for seconds in hidden if seconds < 930) <= 901
+
+
+def test_a_copy_of_a_chunk_that_is_done_is_ended_at_once(
+    service: Service, pump: Pump, wire: Wire
+) -> None:
+    service.start_upload(KEYS)
+    pump.step(DISPATCHES)
+    first = pump.waiting(CHUNKS)[0]
+    assert pump.deliver_copy(first)
+
+    assert pump.deliver(first)
+
+    assert len(wire.made("GetObject", Bucket=IMAGES)) == 1
+
+
+def test_a_worker_that_was_taken_for_dead_does_not_count_a_second_time(
+    service: Service, stack: Stack, pump: Pump, wire: Wire, chunk: Delivery
+) -> None:
+    """It stops for longer than its time, and goes on when another has done its work."""
+
+    def sleep_through_the_other(_: Call) -> None:
+        stack.let_time_pass(1000)
+        assert pump.deliver_copy(chunk)
+
+    wire.before("PutObject", sleep_through_the_other, Bucket=RUNS)
+
+    run = service.finish(run_of(chunk))
+
+    assert run.outcomes() == ["COMPRESSED"] * len(KEYS)
+    assert stack.table.progress(run.run).chunks_done == 1
+    assert replaced_once(stack)
 
 
 @pytest.mark.parametrize("run_id", ["20240201T120000Z-nobody-knows-00000000", ""])
@@ -323,7 +355,7 @@ def test_a_row_whose_last_try_was_applied_is_not_given_up(
     wire.before("GetObject", throttle, times=2, Bucket=IMAGES, Key=KEYS[0])
 
     def go_silent(call: Call) -> None:
-        wire.before("HeadObject", throttle, times=99, Bucket=IMAGES, Key=KEYS[0])
+        wire.before("HeadObject", throttle, times=5, Bucket=IMAGES, Key=KEYS[0])
         lose_the_answer(call)
 
     wire.after("PutObject", go_silent, Bucket=IMAGES, Key=KEYS[0])
@@ -389,6 +421,27 @@ def test_a_transaction_that_conflicts_is_tried_again(
 
     assert run.outcomes() == ["COMPRESSED"] * len(KEYS)
     assert len(wire.made("TransactWriteItems")) == 3
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refuse("ConditionalCheckFailedException"),
+        lose_the_answer,
+    ],
+    ids=["and the SDK asked again", "for good"],
+)
+def test_a_run_whose_flip_was_applied_and_its_answer_lost_gets_its_report(
+    service: Service, wire: Wire, chunk: Delivery, fault: Act
+) -> None:
+    """At once, and not when the sweeper comes by."""
+
+    def is_flip(call: Call) -> bool:
+        return call.operation == "UpdateItem" and "REPORTING" in str(call.parameters)
+
+    wire.at(Moment.AFTER, is_flip, fault)
+
+    assert service.finish(run_of(chunk)).outcomes() == ["COMPRESSED"] * len(KEYS)
 
 
 # Codec processes

@@ -1,9 +1,5 @@
 """What has been compressed once is known by its marker, and is never made worse."""
 
-import json
-
-import pytest
-
 from tests.integration.service import FinishedRun, Service
 from tests.integration.stack import IMAGES, Stack
 from tests.integration.wire import Wire
@@ -136,15 +132,14 @@ def test_a_copy_of_a_compressed_object_is_known(service: Service, stack: Stack) 
     assert service.upload(["b.jpg"]).outcomes() == ["SKIPPED/ALREADY_COMPRESSED"]
 
 
-@pytest.mark.parametrize(
-    "value", ["", "{", "[]", "null", "7", '{"r":1}', json.dumps({"s": "x", "h": 5}), "x" * 1000]
-)
-def test_a_marker_that_makes_no_sense_is_no_marker(
-    service: Service, stack: Stack, value: str
-) -> None:
-    stack.put_image("a.jpg", jpeg(), Metadata={"imagepress": value})
+def test_a_marker_that_makes_no_sense_is_no_marker(service: Service, stack: Stack) -> None:
+    nonsense = ["", "{", "[]", "null", "7", '{"r":1}', '{"s":"x","h":5}', "x" * 1000]
+    for value in nonsense:
+        stack.put_image(f"{value[:9]}.jpg", jpeg(), Metadata={"imagepress": value})
 
-    assert service.upload(["a.jpg"]).outcomes() == ["COMPRESSED"]
+    run = service.upload([f"{value[:9]}.jpg" for value in nonsense])
+
+    assert run.outcomes() == ["COMPRESSED"] * len(nonsense)
 
 
 def test_a_result_that_is_not_smaller_leaves_the_bytes(service: Service, stack: Stack) -> None:

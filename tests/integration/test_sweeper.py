@@ -8,7 +8,7 @@ from imagepress.sweep import MAX_RESENDS, STALLED_SECONDS
 from tests.integration.functions import Functions
 from tests.integration.pump import Pump
 from tests.integration.service import Service
-from tests.integration.stack import CHUNKS, DISPATCHES, REPORTS, Stack, queue_url
+from tests.integration.stack import CHUNKS, DISPATCHES, IMAGES, REPORTS, Stack, queue_url
 from tests.integration.wire import Wire, die, throttle
 from tests.pictures import jpeg, photograph
 
@@ -105,6 +105,28 @@ def test_chunks_that_keep_getting_lost_are_given_up(
     assert "lost" in run.message
     assert run.outcomes() == ["COMPRESSED", *["FAILED/RUN_FAILED"] * 3]
     assert run.failed == KEYS[1:]
+
+
+def test_chunks_that_turn_up_after_they_were_given_up_are_dropped(
+    service: Service, pump: Pump, stack: Stack, wire: Wire, run_id: str
+) -> None:
+    pump.step(DISPATCHES)
+    found = pump.waiting(CHUNKS)
+    for _ in range(MAX_RESENDS):
+        pump.lose(CHUNKS)
+        sweep(pump, stack)
+        pump.step(DISPATCHES)
+    pump.lose(CHUNKS)
+    sweep(pump, stack)
+    run = service.finish(run_id)
+    assert run.outcomes() == ["FAILED/RUN_FAILED"] * len(KEYS)
+
+    for delivery in found:
+        stack.send(CHUNKS, delivery.body)
+    pump.run()
+
+    assert wire.made("GetObject", Bucket=IMAGES) == []
+    assert service.finished(run_id) == run
 
 
 def test_chunks_that_wait_their_turn_are_not_lost(
