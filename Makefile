@@ -24,7 +24,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test lint lock clean
+.PHONY: help setup demo up down test faults lint lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ down: $(ENVIRONMENT) ## stop what `make up` started
 
 test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS chooses among them
 	@$(PYTHON) -m pytest
+
+faults: $(ENVIRONMENT) ## let every external call of a run go wrong in turn, and random schedules; takes minutes
+	@$(PYTHON) -m pytest -m faults tests/faults
 
 lint: $(ENVIRONMENT) ## ruff and strict mypy
 	@$(PYTHON) -m ruff check

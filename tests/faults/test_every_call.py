@@ -1,0 +1,113 @@
+"""Every call of a run goes wrong once, in every way: nothing is lost, and the run ends as ever.
+
+The calls are those of a clean run, so that a new one is covered by itself. `FAULTS=all` takes
+the calls that scenarios share in each of them, too.
+"""
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+from imagepress.run import RunStatus
+from tests.faults.fault_points import Place, Way, at, places, spoil
+from tests.faults.invariants import Report, check_everything
+from tests.faults.scenarios import SCENARIOS, SIZE, Scenario
+from tests.faults.world import World, Worlds
+from tests.integration.stack import IMAGES
+from tests.integration.wire import Moment
+from tests.pictures import jpeg, photograph
+
+pytestmark = pytest.mark.faults
+
+ALL = os.environ.get("FAULTS") == "all"
+AT_LEAST = 1000
+ANOTHER = jpeg(photograph(size=SIZE, seed=9))
+BESIDE_A_STRANGER = {"", "NOT_FOUND", "DUPLICATE", "CHANGED_MEANWHILE", "CHANGED_LATER"}
+COMPRESS, RESTORE = SCENARIOS[:2]
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """What a scenario does without any fault."""
+
+    calls: list[Place]
+    reports: list[Report]
+
+
+@pytest.fixture(scope="module")
+def clean(worlds: Worlds) -> dict[str, Clean]:
+    """The clean run of each scenario."""
+    return {scenario.name: run(worlds, scenario) for scenario in SCENARIOS}
+
+
+@pytest.mark.parametrize("way", Way, ids=lambda way: way.name.lower())
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_a_fault_at_any_call_loses_nothing(
+    worlds: Worlds,
+    clean: dict[str, Clean],
+    scenario: Scenario,
+    way: Way,
+    subtests: pytest.Subtests,
+) -> None:
+    for place in fault_points(clean, scenario, way):
+        with subtests.test(f"{way.name} at {place}"):
+            reports = run(worlds, scenario, (place, way)).reports
+            scenario.judge(clean[scenario.name].reports, reports)
+
+
+@pytest.mark.parametrize("scenario", [COMPRESS, RESTORE], ids=str)
+def test_an_upload_of_somebody_else_before_any_call_survives(
+    worlds: Worlds, clean: dict[str, Clean], scenario: Scenario, subtests: pytest.Subtests
+) -> None:
+    for place in clean[scenario.name].calls:
+        with subtests.test(f"uploaded before {place}"), worlds() as world:
+            scenario.before(world)
+            world.wire.clear()
+            interfere(world, place)
+            scenario.course(world)
+
+            for report in check_everything(world, scenario.keys):
+                assert report.run.status is RunStatus.COMPLETED
+                assert {row["reason"] for row in report.rows} <= BESIDE_A_STRANGER
+            assert len(world.strangers) == 1
+
+
+def interfere(world: World, place: Place) -> None:
+    """Let somebody put another picture before the call at `place`: where it is about to look."""
+    bucket, _, key = place.about.partition("/")
+    target = key if bucket == IMAGES and key in world.before else "b.jpg"
+    at(world.wire, place, Moment.BEFORE, lambda _: world.overwrite(target, ANOTHER))
+
+
+def test_there_are_many_fault_points(clean: dict[str, Clean]) -> None:
+    counted = {
+        scenario.name: sum(len(fault_points(clean, scenario, way)) for way in Way)
+        for scenario in SCENARIOS
+    }
+    print("Fault points:", sum(counted.values()), counted)  # noqa: T201 - seen with -s
+
+    assert sum(counted.values()) >= AT_LEAST
+
+
+def fault_points(clean: dict[str, Clean], scenario: Scenario, way: Way) -> list[Place]:
+    """The calls of a scenario that are to go wrong in that way."""
+    known: set[Place] = set()
+    if not (ALL or scenario.thorough):
+        before = SCENARIOS[: SCENARIOS.index(scenario)]
+        known = {place for one in before for place in clean[one.name].calls}
+    return [place for place in clean[scenario.name].calls if way.fits(place) and place not in known]
+
+
+def run(worlds: Worlds, scenario: Scenario, fault: tuple[Place, Way] | None = None) -> Clean:
+    """A scenario from its beginning to its end; its calls and its reports."""
+    with worlds() as world:
+        scenario.before(world)
+        world.wire.clear()
+        went_wrong = spoil(world.wire, *fault) if fault else lambda: True
+        scenario.course(world)
+        found = places(world.wire.calls)
+        assert went_wrong(), "The call was not made this time."
+        reports = check_everything(world, scenario.keys)
+        scenario.look(world)
+        return Clean(found, reports)
