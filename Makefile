@@ -1,6 +1,7 @@
 # Everything that these commands prepare lives in .venv and .local; `make clean` removes both.
 # Needed beforehand: Python 3.12 or newer, and make.
 
+PIP_AUDIT := 2.10.1
 PYTHONS ?= python3.13 python3.14 python3.12 python3 python
 
 PYTHON := .venv/bin/python
@@ -24,7 +25,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test faults lint lock clean
+.PHONY: help setup demo up down test faults lint audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,13 +44,16 @@ down: $(ENVIRONMENT) ## stop what `make up` started
 test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS chooses among them
 	@$(PYTHON) -m pytest
 
-faults: $(ENVIRONMENT) ## let every external call of a run go wrong in turn, and random schedules; takes minutes
-	@$(PYTHON) -m pytest -m faults tests/faults
+faults: $(ENVIRONMENT) ## let every external call go wrong in turn, in every kind of run; the tests leave out what runs share
+	@FAULTS=all $(PYTHON) -m pytest tests/faults/test_every_call.py
 
 lint: $(ENVIRONMENT) ## ruff and strict mypy
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
+
+audit: $(ENVIRONMENT) ## look the shipped packages up among known vulnerabilities; asks pypi.org
+	@$(PYTHON) -m uv tool run pip-audit==$(PIP_AUDIT) --strict --disable-pip --require-hashes -r lambda/requirements.txt
 
 lock: $(ENVIRONMENT) ## compile the *.in files again; UPGRADE=--upgrade takes newer versions where the pins allow it
 	$(COMPILE) $(UPGRADE) lambda/requirements.in -o lambda/requirements.txt

@@ -182,6 +182,7 @@ class ImagepressStack(Stack):
                 "s3:GetObjectVersionTagging",
                 "s3:GetObjectAcl",
                 "s3:GetObjectVersionAcl",
+                "s3:ListObjectAnnotations",
                 "s3:PutObject",
                 "s3:PutObjectTagging",
                 "s3:PutObjectAcl",

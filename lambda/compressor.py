@@ -67,7 +67,12 @@ def _bench(run: Run, context: LambdaContext) -> Iterator[Bench]:
         return context.get_remaining_time_in_millis() / 1000 - END_MARGIN_SECONDS
 
     memory = (int(context.memory_limit_in_mb) - OWN_MEGABYTES) * MEGABYTE
-    store = ImageStore(_s3, run.bucket_name, run.bucket.acl_owner)
+    store = ImageStore(
+        _s3,
+        run.bucket_name,
+        run.bucket.acl_owner,
+        check_annotations=run.settings.check_annotations,
+    )
     with ExitStack() as opened:
         try:
             folder = opened.enter_context(private_folder(run.settings.temp_dir))

@@ -171,7 +171,12 @@ def _workshop(wish: DesktopRun, s3: "S3Client", facts: BucketFacts) -> Iterator[
         CodecPool(processors, memory) as pool,
     ):
         yield Workshop(
-            store=ImageStore(s3, wish.bucket_name, facts.acl_owner),
+            store=ImageStore(
+                s3,
+                wish.bucket_name,
+                facts.acl_owner,
+                check_annotations=wish.settings.check_annotations,
+            ),
             pool=pool,
             memory=Budget(memory),
             temp_space=Budget(shutil.disk_usage(folder).free),

@@ -20,7 +20,7 @@ from imagepress.aws_errors import http_status, is_passing
 from imagepress.errors import PassingError, RowFailed, RowSkipped
 from imagepress.marker import METADATA_NAME, Marker, base64_text
 from imagepress.outcome import FailureCode, SkipReason
-from imagepress.store_errors import read_error, write_error
+from imagepress.store_errors import annotations_error, read_error, write_error
 from imagepress.stored_object import StoredObject, bare_etag, check_metadata, stored_object
 
 if TYPE_CHECKING:
@@ -59,11 +59,20 @@ class Digests:
 class ImageStore:
     """Reads and replaces the objects of one bucket; knows nothing of pictures.
 
-    `acl_owner` is the bucket owner's canonical id where the bucket has ACLs on, else None.
+    `acl_owner` is the bucket owner's canonical id where the bucket has ACLs on, else None;
+    with `check_annotations` an object that has some is never replaced.
     """
 
-    def __init__(self, s3: "S3Client", bucket: str, acl_owner: str | None = None) -> None:
+    def __init__(
+        self,
+        s3: "S3Client",
+        bucket: str,
+        acl_owner: str | None = None,
+        *,
+        check_annotations: bool = True,
+    ) -> None:
         self.bucket = bucket
+        self._check_annotations = check_annotations
         self._s3 = s3
         self._acl_owner = acl_owner
         self._may_read_tags = False
@@ -123,7 +132,8 @@ class ImageStore:
     ) -> Written:
         """Put `file` with the properties, tags and grants of `like`; SDK errors rise as they are.
 
-        `if_match` is the ETag that the object must have; None: there must be no object.
+        `if_match` is the ETag that the object must have; None: there must be no object. What would
+        be lost with the object is an outcome: raises `RowSkipped`.
         """
         arguments: dict[str, Any] = {
             **like.properties,
@@ -132,6 +142,8 @@ class ImageStore:
             **_checksum_argument(like.checksum, file, sha256),
             **({"IfMatch": f'"{if_match}"'} if if_match else {"IfNoneMatch": "*"}),
         }
+        if if_match and self._check_annotations:
+            self._refuse_annotated(key or like.key)
         with file.open("rb") as body:
             answer = self._s3.put_object(
                 Bucket=self.bucket,
@@ -212,6 +224,19 @@ class ImageStore:
         if grants == {"GrantFullControl": [f'id="{owner}"']}:
             return {}
         return {name: ", ".join(grantees) for name, grantees in grants.items()}
+
+    def _refuse_annotated(self, key: str) -> None:
+        """Raise `RowSkipped` for an object with annotations: no PUT can carry them over."""
+        try:
+            answer = self._s3.list_object_annotations(
+                Bucket=self.bucket, Key=key, MaxAnnotationResults=1
+            )
+        except FAULTS as error:
+            raise annotations_error(error, self.bucket, key) from error
+        if answer.get("Annotations"):
+            raise RowSkipped(
+                SkipReason.ANNOTATED, "The object has annotations, which a replacement would lose."
+            )
 
     def _lost_race(
         self, error: Exception | None, stored: StoredObject, marker: Marker

@@ -35,6 +35,7 @@ class RunSettings:
     dry_run: bool = False
     dry_run_sample: int | None = None
     stop_at_failure_percent: int = 50
+    check_annotations: bool = True
 
     @property
     def only_measures(self) -> bool:
@@ -207,6 +208,14 @@ IMAGE_PARAMETERS = (
         _whole_number(1, 100),
         _integer,
         "a run stops itself when more of its rows have failed, looked at from 1,000 rows on",
+    ),
+    Parameter(
+        "check_annotations",
+        "true or false",
+        _flag,
+        _flag_from_text,
+        "ask, just before each write, for object annotations, which a write would lose; "
+        "false saves that request where there are none",
     ),
 )
 ACTION_PARAMETERS = (ACTION, RUN_ID, CLIENT_TOKEN)

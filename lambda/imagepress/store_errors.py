@@ -34,6 +34,18 @@ def read_error(error: Exception, bucket: str, key: str) -> Exception:
     return RowFailed(FailureCode.REQUEST_REFUSED, f"S3 refused to read the object: {error}")
 
 
+def annotations_error(error: Exception, bucket: str, key: str) -> Exception:
+    """The outcome, or `PassingError`, of a failed look for annotations; it names the way out."""
+    found = read_error(error, bucket, key)
+    if not isinstance(found, RowFailed) or found.code is FailureCode.NOT_FOUND:
+        return found
+    return RowFailed(
+        found.code,
+        "The object's annotations cannot be listed; allow s3:ListObjectAnnotations, or set "
+        f"check_annotations to false where no object has any: {error}",
+    )
+
+
 def write_error(error: Exception, bucket: str, key: str) -> Exception:
     """The outcome, or `PassingError`, that a failed write stands for."""
     if isinstance(error, ClientError) and error_code(error) in FORBIDDEN:

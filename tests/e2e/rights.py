@@ -43,6 +43,7 @@ S3_REQUESTS: Mapping[tuple[str, str, str], Demand] = {
     ("PUT", OBJECT, ""): Demand("s3:PutObject"),
     ("GET", OBJECT, "tagging"): Demand("s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
     ("GET", OBJECT, "acl"): Demand("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
+    ("GET", OBJECT, "annotation"): Demand("s3:ListObjectAnnotations"),
     ("POST", OBJECT, "uploads"): Demand("s3:PutObject"),
     ("PUT", OBJECT, "uploadId"): Demand("s3:PutObject"),
     ("POST", OBJECT, "uploadId"): Demand("s3:PutObject"),
@@ -84,7 +85,7 @@ S3_FREE_HEADERS = (
 )
 """Headers that demand nothing; SSE with a KMS key does, of KMS: see `UNUSED`."""
 
-S3_FREE_PARAMETERS = ("partNumber", "versionId", "x-id", "response-*")
+S3_FREE_PARAMETERS = ("max-annotation-results", "partNumber", "versionId", "x-id", "response-*")
 
 OTHER_ACTIONS: Mapping[str, str] = {
     "dynamodb:BatchGetItem": "dynamodb:BatchGetItem",

@@ -102,6 +102,22 @@ def test_every_awkward_row_has_its_outcome(system: System, name: str) -> None:
         assert system.get(f"{name}/{key}") == objects[key]
 
 
+def test_an_object_with_annotations_stays(system: System, name: str) -> None:
+    key = f"{name}/noted.jpg"
+    system.put(key, jpeg())
+    system.clients.s3.put_object_annotation(
+        Bucket=system.deployment.images_bucket,
+        Key=key,
+        AnnotationName="caption",
+        AnnotationPayload=b"Tejo, 1974",
+    )
+
+    run = system.await_run(system.upload_csv(f"{name}.csv", [key]))
+
+    assert run.outcomes() == ["SKIPPED/ANNOTATED"]
+    assert system.get(key) == jpeg()
+
+
 def test_a_key_named_twice_is_done_once(system: System, name: str) -> None:
     key = f"{name}/picture.jpg"
     system.put(key, jpeg())

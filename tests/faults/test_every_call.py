@@ -18,8 +18,6 @@ from tests.integration.stack import IMAGES
 from tests.integration.wire import Moment
 from tests.pictures import jpeg, photograph
 
-pytestmark = pytest.mark.faults
-
 ALL = os.environ.get("FAULTS") == "all"
 AT_LEAST = 1000
 ANOTHER = jpeg(photograph(size=SIZE, seed=9))

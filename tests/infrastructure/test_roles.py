@@ -54,6 +54,7 @@ RIGHTS: dict[str, Rights] = {
         "s3:GetObjectVersionTagging": {f"{IMAGES}/*"},
         "s3:GetObjectAcl": {f"{IMAGES}/*"},
         "s3:GetObjectVersionAcl": {f"{IMAGES}/*"},
+        "s3:ListObjectAnnotations": {f"{IMAGES}/*"},
         "s3:PutObjectAcl": {f"{IMAGES}/*"},
         "s3:PutObject": {f"{IMAGES}/*", PARTS},
         "s3:PutObjectTagging": {f"{IMAGES}/*", PARTS},

@@ -1,19 +1,18 @@
 """A ladder: credentials, then buckets, table and queues, then the functions, then runs."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from imagepress import chunk
 from tests.integration import stack as deployed
 from tests.integration.functions import Functions
+from tests.integration.moto_fixes import fixed
 from tests.integration.pump import Pump
 from tests.integration.service import Service
 from tests.integration.stack import Stack
@@ -53,15 +52,7 @@ def _set_credentials(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def aws(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS, one call at a time: moto looks at a condition and then writes, AWS does both at once."""
-    lock = threading.RLock()
-    process = BotocoreStubber.process_request
-
-    def one_by_one(stubber: BotocoreStubber, request: AWSPreparedRequest) -> object:
-        with lock:
-            return process(stubber, request)
-
-    monkeypatch.setattr(BotocoreStubber, "process_request", one_by_one)
+    monkeypatch.setattr(BotocoreStubber, "process_request", fixed(BotocoreStubber.process_request))
     with mock_aws():
         yield
 

@@ -265,6 +265,64 @@ def test_an_object_under_lock_stays(service: Service, stack: Stack) -> None:
     ]
 
 
+def test_an_object_with_annotations_stays(service: Service, stack: Stack, wire: Wire) -> None:
+    stack.put_image("a.jpg", jpeg())
+    stack.put_image("b.jpg", jpeg())
+    before = stack.versions()
+    wire.after("ListObjectAnnotations", annotated, Bucket=IMAGES, Key="a.jpg")
+
+    run = service.upload(["a.jpg", "b.jpg"])
+
+    assert run.outcomes() == ["SKIPPED/ANNOTATED", "COMPRESSED"]
+    assert [one for one in stack.versions() if one[0] == "a.jpg"] == before[:1]
+
+
+def test_a_replacement_that_was_annotated_since_is_not_undone(
+    service: Service, stack: Stack, wire: Wire
+) -> None:
+    stack.put_image("a.jpg", jpeg())
+    run = service.upload(["a.jpg"])
+    before = stack.versions()
+    wire.after("ListObjectAnnotations", annotated, Bucket=IMAGES, Key="a.jpg")
+
+    answer = service.invoke({"action": "restore", "run_id": run.run_id})
+    restore = service.finish(answer["run_id"])
+
+    assert restore.outcomes() == ["SKIPPED/ANNOTATED"]
+    assert stack.versions() == before
+
+
+def test_annotations_that_cannot_be_listed_name_the_remedy(
+    service: Service, stack: Stack, wire: Wire
+) -> None:
+    stack.put_image("a.jpg", jpeg())
+    before = stack.versions()
+    wire.before("ListObjectAnnotations", refuse("AccessDenied", status=403))
+
+    run = service.upload(["a.jpg"])
+
+    assert run.outcomes() == ["FAILED/ACCESS_DENIED"]
+    assert "s3:ListObjectAnnotations" in run.results[0]["message"]
+    assert "check_annotations" in run.results[0]["message"]
+    assert stack.versions() == before
+
+
+def test_annotations_are_not_asked_for_where_nobody_wants_to_know(
+    service: Service, stack: Stack, wire: Wire
+) -> None:
+    stack.put_image("a.jpg", jpeg())
+
+    run = service.upload(["a.jpg"], metadata={"check-annotations": "false"})
+
+    assert run.outcomes() == ["COMPRESSED"]
+    assert wire.made("ListObjectAnnotations") == []
+
+
+def annotated(call: Call) -> None:
+    """The answer for an object with annotations."""
+    call.answer["Annotations"] = [{"AnnotationName": "caption"}]
+
+
 def test_metadata_without_room_for_the_marker_stays(service: Service, stack: Stack) -> None:
     stack.put_image("a.jpg", jpeg(), Metadata={"note": "x" * 1990})
     before = stack.versions()
