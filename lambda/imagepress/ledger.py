@@ -64,6 +64,7 @@ class Ledger:
             seconds=self._seconds(),
             etag_before=source.etag,
             version_before=source.version_id,
+            message="It would be replaced; this is a dry run.",
         )
 
     def left(self, row: Row, why: RowSkipped | RowFailed) -> RowResult:

@@ -130,7 +130,10 @@ class ManifestStore:
             return b""
         answer = self._get(pointer, f"bytes=0-{SAMPLE_BYTES - 1}")
         with passing_errors("Reading the CSV"), closing(answer["Body"]) as body:
-            return cast("bytes", body.read(SAMPLE_BYTES))
+            sample = cast("bytes", body.read(SAMPLE_BYTES))
+        if len(sample) < min(SAMPLE_BYTES, pointer.size):
+            raise PassingError("Reading the CSV: its beginning arrived in part.")
+        return sample
 
     def _get(self, pointer: ManifestPointer, byte_range: str) -> dict[str, Any]:
         return self._ask(

@@ -187,13 +187,12 @@ def _refused(clean: Sequence[Report], reports: Sequence[Report]) -> None:
 SCENARIOS = (
     Scenario("compress", _compress, thorough=True),
     Scenario("restore", _restore, before=_compressed, look=_is_as_before, thorough=True),
-    Scenario("cancel", _cancel, judge=_ended_early, thorough=True),
+    Scenario("cancel", _cancel, judge=_ended_early),
     Scenario(
         "dry run",
         _try_dry,
         keys=("a.jpg", "missing.jpg"),
         look=_nothing_was_written,
-        thorough=True,
     ),
     Scenario("lost chunks", _lose_chunks),
     Scenario("buried chunk", _bury_a_chunk, judge=_nothing_is_lost),

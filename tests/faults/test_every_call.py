@@ -19,7 +19,7 @@ from tests.integration.wire import Moment
 from tests.pictures import jpeg, photograph
 
 ALL = os.environ.get("FAULTS") == "all"
-AT_LEAST = 1000
+AT_LEAST = 700
 ANOTHER = jpeg(photograph(size=SIZE, seed=9))
 BESIDE_A_STRANGER = {"", "NOT_FOUND", "DUPLICATE", "CHANGED_MEANWHILE", "CHANGED_LATER"}
 COMPRESS, RESTORE = SCENARIOS[:2]

@@ -29,6 +29,7 @@ from tests.pictures import (
 SECONDS = 60.0
 MEMORY = 1_000_000_000
 MAX_PIXELS = 10_000_000
+PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 SOURCES = {
     "JPEG": jpeg(icc_profile=SRGB_PROFILE),
     "JPEG progressive": jpeg(progressive=True),
@@ -38,9 +39,15 @@ SOURCES = {
     "PNG RGB": png(icc_profile=SRGB_PROFILE),
     "PNG RGBA": png(photograph("RGBA")),
     "PNG palette": raw_png(3, 4, transparency=b"\0\x80"),
-    "PNG deep": raw_png(2, 16, interlaced=True),
-    "PNG one bit": raw_png(0, 1),
     "APNG": animated_png(),
+    **{
+        f"PNG colour {colour}, {depth} bits{', interlaced' * interlaced}": raw_png(
+            colour, depth, interlaced=interlaced
+        )
+        for colour, depths in PNG_DEPTHS.items()
+        for depth in depths
+        for interlaced in (False, True)
+    },
 }
 
 
