@@ -1,15 +1,18 @@
-"""Which tests share a process: those that build or deploy the stack share what they prepare."""
-
-from pathlib import Path
+"""Which tests share a process: those that deploy or build the stack share what they prepare."""
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-DEPLOYING = ("e2e", "infrastructure", "local")
-TESTS = Path(__file__).parent
+DEPLOYING = ("tests/e2e/", "tests/infrastructure/", "tests/local/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.relative_to(TESTS).parts[0] in DEPLOYING:
-            item.add_marker(pytest.mark.xdist_group("deploying"))
+class OneProcessDeploys(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out test by test, but for those that deploy: these go to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "deploying" if nodeid.startswith(DEPLOYING) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return OneProcessDeploys(config, log)
