@@ -21,7 +21,7 @@ __all__ = ["functions", "session_stack", "session_temp_dir", "session_wire"]
 ROWS_A_CHUNK = 3
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worlds(
     functions: Functions, session_stack: Stack, session_wire: Wire, session_temp_dir: Path
 ) -> Iterator[Worlds]:
