@@ -20,7 +20,7 @@ from imagepress.sweep import STALLED_SECONDS
 from tests.integration.functions import Functions
 from tests.integration.pump import DEAD_LETTERS, Choice, Pump, oldest
 from tests.integration.service import Service
-from tests.integration.stack import CHUNKS, DISPATCHES, IMAGES, QUEUES, TABLE, Stack, queue_url
+from tests.integration.stack import CHUNKS, DISPATCHES, IMAGES, QUEUES, TABLE, Stack
 from tests.integration.wire import Death, Wire
 
 ENDS = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ABORTED)
@@ -149,17 +149,7 @@ class World:
 
     def quiet(self) -> bool:
         """Whether no queue holds anything, in flight or not."""
-        return not any(self._messages(name) for name in (*QUEUES, *DEAD_LETTERS))
-
-    def _messages(self, queue: str) -> int:
-        answer = self.stack.sqs.get_queue_attributes(
-            QueueUrl=queue_url(queue), AttributeNames=["All"]
-        )
-        return sum(
-            int(value)
-            for name, value in answer["Attributes"].items()
-            if name.startswith("ApproximateNumberOfMessages")
-        )
+        return not any(self.stack.holds_messages(name) for name in (*QUEUES, *DEAD_LETTERS))
 
     def meanwhile(self, what: Callable[[], object]) -> None:
         """Let something else happen while an invocation is in the middle of a call."""
@@ -191,9 +181,8 @@ class World:
             found.setdefault(version["Key"], []).append(
                 self.image(version["Key"], version["VersionId"])
             )
-            assert version["IsLatest"] == (
-                version["VersionId"] == self.stack.head(version["Key"])["VersionId"]
-            )
+        for key, versions in found.items():
+            assert self.stack.head(key)["VersionId"] == versions[-1].version
         return found
 
     def image(self, key: str, version: str) -> Image:

@@ -166,7 +166,7 @@ class Pump:
         )
 
     def _receive(self, queue: str) -> None:
-        while True:
+        while self._stack.holds_messages(queue):
             answer = self._stack.sqs.receive_message(
                 QueueUrl=queue_url(queue),
                 MaxNumberOfMessages=BATCH,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.exceptions import ClientError
+from moto.sqs.models import sqs_backends
 
 from imagepress.runs import RunsTable
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+ACCOUNT = "123456789012"
 REGION = "us-east-1"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -36,7 +38,7 @@ VISIBILITY_SECONDS = 5400
 
 def queue_url(name: str) -> str:
     """Where moto keeps a queue."""
-    return f"https://sqs.{REGION}.amazonaws.com/123456789012/{name}"
+    return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
 
 
 def dead_letters(queue: str) -> str:
@@ -70,6 +72,10 @@ class Stack:
         for queue in QUEUES:
             _create_queue(self.sqs, queue)
         _create_table(self.dynamodb)
+
+    def holds_messages(self, queue: str) -> bool:
+        """Whether there are any, received or not: told by moto itself, without a request."""
+        return bool(sqs_backends[ACCOUNT][REGION].queues[queue]._messages)
 
     # Images
 
@@ -132,7 +138,7 @@ class Stack:
 def _create_queue(sqs: "SQSClient", name: str) -> None:
     visibility = str(VISIBILITY_SECONDS)
     sqs.create_queue(QueueName=dead_letters(name), Attributes={"VisibilityTimeout": visibility})
-    target = f"arn:aws:sqs:{REGION}:123456789012:{dead_letters(name)}"
+    target = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead_letters(name)}"
     redrive = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": MAX_RECEIVES})
     sqs.create_queue(
         QueueName=name, Attributes={"VisibilityTimeout": visibility, "RedrivePolicy": redrive}
