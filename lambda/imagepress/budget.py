@@ -4,20 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from imagepress.image_header import ImageFormat, ImageHeader
-
 MEGABYTE = 1_000_000
-# Bytes a pixel that coding and verification hold at once: measured at 5 to 60 MP, rounded up.
-_BYTES_A_PIXEL = {ImageFormat.JPEG: 18, ImageFormat.PNG: 26}
-_BYTES_A_DEEP_PIXEL = 40
-_PROCESS_BYTES = 120 * MEGABYTE
-
-
-def memory_needed(header: ImageHeader, file_size: int) -> int:
-    """Bytes of memory that compressing and verifying this picture takes at most, an estimate."""
-    deep = header.depth > 8
-    a_pixel = _BYTES_A_DEEP_PIXEL if deep else _BYTES_A_PIXEL[header.format]
-    return _PROCESS_BYTES + header.pixels * a_pixel + 3 * file_size
 
 
 class Budget:

@@ -30,15 +30,12 @@ def main(memory_limit: int) -> None:
     # Parallelism is the parent's business: one process for each processor.
     os.environ["RAYON_NUM_THREADS"] = "1"
 
-    from imagepress.codecs import CODECS  # noqa: PLC0415 - under the limits, and after the variable
+    from imagepress.codecs import compress  # noqa: PLC0415 - under the limits, and after the variable
 
     for line in sys.stdin.buffer:
         request = CodecRequest.from_line(line)
         try:
-            reply = CODECS[request.header.format](
-                request.source, request.output, request.header, request.quality
-            )
-            replies.write(reply_to_line(reply))
+            replies.write(reply_to_line(compress(request)))
         except (RowSkipped, RowFailed) as outcome:
             replies.write(reply_to_line(outcome))
         except MemoryError:

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageFormat, ImageHeader
 from imagepress.outcome import FailureCode, SkipReason
@@ -24,12 +25,18 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class CodecRequest:
-    """Compress the file `source` into the file `output` at `quality` (0-100)."""
+    """Compress the file `source` into the file `output` at `quality` (0-100).
+
+    `effort` says how much CPU a byte is worth; `codec` is a name in the table of codecs, empty
+    for the best one of the format.
+    """
 
     source: Path
     output: Path
     header: ImageHeader
     quality: int
+    effort: Effort = Effort.BALANCED
+    codec: str = ""
 
     def to_line(self) -> bytes:
         """The request as one line."""
@@ -40,6 +47,8 @@ class CodecRequest:
                 "output": str(self.output),
                 "header": header,
                 "quality": self.quality,
+                "effort": self.effort,
+                "codec": self.codec,
             }
         )
 
@@ -54,6 +63,8 @@ class CodecRequest:
             Path(values["output"]),
             ImageHeader(**header),
             values["quality"],
+            Effort(values["effort"]),
+            values["codec"],
         )
 
 

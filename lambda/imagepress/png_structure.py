@@ -1,6 +1,7 @@
 """The structure of a PNG file: its chunks, without inflating anything (PNG 3rd edition, 5.3)."""
 
 from dataclasses import dataclass
+from mmap import mmap
 
 from imagepress.image_header import PNG_SIGNATURE
 
@@ -35,7 +36,7 @@ class PngStructure:
         return {chunk.kind for chunk in self.chunks}
 
 
-def parse(data: bytes) -> PngStructure:
+def parse(data: bytes | mmap) -> PngStructure:
     """Walk all chunks of `data`; raise `MalformedPngError`."""
     position = len(PNG_SIGNATURE)
     chunks = []
@@ -51,7 +52,7 @@ def parse(data: bytes) -> PngStructure:
     raise MalformedPngError("it is truncated: no end of image")
 
 
-def metadata(data: bytes) -> list[tuple[bytes, bytes]]:
+def metadata(data: bytes | mmap) -> list[tuple[bytes, bytes]]:
     """The chunks that are not pixels, as sorted (type, payload); compressed ones by type only."""
     packed = (b"iCCP", b"zTXt")
     return sorted(

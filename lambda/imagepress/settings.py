@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from imagepress.effort import Effort
 from imagepress.errors import Refused
 from imagepress.storable import storable
 
@@ -36,6 +37,7 @@ class RunSettings:
     dry_run_sample: int | None = None
     stop_at_failure_percent: int = 50
     check_annotations: bool = True
+    effort: Effort = Effort.BALANCED
 
     @property
     def only_measures(self) -> bool:
@@ -45,7 +47,8 @@ class RunSettings:
     @property
     def digest(self) -> str:
         """Short hash of what decides an output's bytes: equal digests mean nothing to redo."""
-        return hashlib.sha256(f"q={self.perc_compression_quality}".encode()).hexdigest()[:8]
+        asked = f"q={self.perc_compression_quality} effort={self.effort}"
+        return hashlib.sha256(asked.encode()).hexdigest()[:8]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under the parameters' public names."""
@@ -208,6 +211,13 @@ IMAGE_PARAMETERS = (
         _whole_number(1, 100),
         _integer,
         "a run stops itself when more of its rows have failed, looked at from 1,000 rows on",
+    ),
+    Parameter(
+        "effort",
+        "fast, balanced or small",
+        lambda value: isinstance(value, str) and value in set(Effort),
+        str,
+        "how much CPU time may be spent on making a picture smaller",
     ),
     Parameter(
         "check_annotations",

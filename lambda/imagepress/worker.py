@@ -194,7 +194,9 @@ class _Work:
         check_pixels(header, settings.max_image_pixels)
         output = file.with_name(f"{file.name}.compressed")
         self.ledger.log(journal.compressing(str(file), header.format))
-        request = CodecRequest(file, output, header, settings.perc_compression_quality)
+        request = CodecRequest(
+            file, output, header, settings.perc_compression_quality, settings.effort
+        )
         encoded = self.workshop.encode(request, source.size)
         size = output.stat().st_size
         self._check_savings(source.size, size)

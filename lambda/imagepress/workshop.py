@@ -4,16 +4,15 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagepress import journal
-from imagepress.budget import Budget, memory_needed
+from imagepress import codec_table, journal
+from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.errors import PassingError, RowFailed
-from imagepress.image_header import ImageHeader
 from imagepress.image_store import Digests, ImageStore, download
 from imagepress.ledger import Ledger
 from imagepress.manifest import Row
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_FILE_NAME = 60
 TEMP_COPIES = 2
+# What a codec is to blame for, and another one may do better.
+CODEC_FAILURES = (FailureCode.CODEC_CRASHED, FailureCode.TOO_LARGE_FOR_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +56,32 @@ class Workshop:
             yield file, hashes
 
     def encode(self, request: CodecRequest, file_size: int) -> Encoded:
-        """Have a picture compressed; raise its outcome, or `PassingError` if time was too short."""
-        with self._share_of_memory(request.header, file_size):
-            seconds_left = self.seconds_left()
+        """Have a picture compressed by the best codec that fits into memory and does not fail it.
+
+        Raises the picture's outcome, or `PassingError` where time was too short.
+        """
+        *better, last = codec_table.codecs_for(request.header, file_size, self.memory.total)
+        for codec in better:
             try:
-                return self.pool.encode(request, min(self.encode_seconds, seconds_left))
+                return self._encode(request, codec, file_size)
+            except RowFailed as failed:
+                if failed.code not in CODEC_FAILURES:
+                    raise
+        return self._encode(request, last, file_size)
+
+    def _encode(
+        self, request: CodecRequest, codec: codec_table.CodecEntry, file_size: int
+    ) -> Encoded:
+        with self.memory.share(codec.memory_needed(request.header, file_size)):
+            seconds_left = self.seconds_left()
+            seconds = min(self.encode_seconds, seconds_left)
+            try:
+                return self.pool.encode(replace(request, codec=codec.name), seconds)
             except RowFailed as failed:
                 timed_out = failed.code is FailureCode.CODEC_TIMEOUT
                 if timed_out and seconds_left < self.encode_seconds:
                     raise PassingError("There was not enough time left for the picture.") from None
                 raise
-
-    @contextmanager
-    def _share_of_memory(self, header: ImageHeader, file_size: int) -> Iterator[None]:
-        needed, total = memory_needed(header, file_size), self.memory.total
-        if needed > total:
-            raise RowFailed(
-                FailureCode.TOO_LARGE_FOR_MEMORY,
-                f"The picture of {header.pixels:,} pixels needs about {needed // 10**6:,} MB of "
-                f"memory; there are {total // 10**6:,} MB.",
-            )
-        with self.memory.share(needed):
-            yield
 
     @contextmanager
     def _share_of_temp_space(self, file_size: int) -> Iterator[None]:

@@ -64,8 +64,8 @@ BODIES = (
         ),
         "900 megapixels": Bad(
             png_of(30_000, 30_000),
-            "FAILED/TOO_LARGE_FOR_MEMORY",
-            ("900,000,000 pixels", "MB of memory"),
+            "FAILED/CORRUPT_IMAGE",
+            ("pixels are missing",),
         ),
         "two pictures": Bad(
             encoded(photograph(), "MPO", save_all=True, append_images=[photograph(seed=2)]),

@@ -143,6 +143,7 @@ def test_the_summary_counts_by_outcome_reason_format_and_encoder(
         "dry_run",
         "stop_at_failure_percent",
         "check_annotations",
+        "effort",
         "min_savings_percent",
     }
     assert summary["started"] == "2024-02-01T12:00:00Z"

@@ -2,21 +2,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from imagepress.budget import Budget, memory_needed
-from imagepress.image_header import ImageFormat, ImageHeader
+from imagepress.budget import Budget
 
 SECONDS = 60.0
-headers = st.builds(
-    ImageHeader,
-    st.sampled_from(ImageFormat),
-    st.integers(1, 100_000),
-    st.integers(1, 100_000),
-    st.sampled_from([1, 2, 4, 8, 16]),
-    st.integers(1, 4),
-)
 
 
 def takes_at_once(budget: Budget, amount: int) -> bool:
@@ -94,30 +83,3 @@ def test_no_more_is_ever_out_than_there_is(amounts: list[int]) -> None:
 def test_nothing_can_be_had_of_nothing() -> None:
     with Budget(0).share(0):
         pass
-
-
-# Estimates
-
-
-@given(headers, st.integers(0, 5 << 30))
-def test_a_larger_picture_needs_more_memory(header: ImageHeader, file_size: int) -> None:
-    larger = ImageHeader(
-        header.format, header.width + 1, header.height, header.depth, header.channels
-    )
-    needed = memory_needed(header, file_size)
-
-    assert memory_needed(larger, file_size) > needed
-    assert memory_needed(header, file_size + 1) > needed
-    assert needed > 4 * header.pixels
-
-
-def test_sixteen_bits_need_more_memory_than_eight() -> None:
-    flat, deep = (ImageHeader(ImageFormat.PNG, 1000, 1000, depth, 3) for depth in (8, 16))
-
-    assert memory_needed(deep, 0) > memory_needed(flat, 0)
-
-
-def test_an_ordinary_photograph_fits_into_the_smallest_function() -> None:
-    camera = ImageHeader(ImageFormat.JPEG, 8000, 6000, 8, 3)
-
-    assert memory_needed(camera, 20_000_000) < 1_500_000_000

@@ -14,11 +14,12 @@ from botocore.response import StreamingBody
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imagepress import journal
+from imagepress import codec_table, journal
 from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.errors import PassingError, RowFailed, RowSkipped
+from imagepress.image_header import ImageFormat, ImageHeader
 from imagepress.image_store import ImageStore, Written, download
 from imagepress.manifest import Row
 from imagepress.marker import METADATA_NAME, Marker, base64_text
@@ -34,6 +35,7 @@ RUN = "20240201T120000Z-dataset-01234567"
 KEY = "imagens/imagem1.jpg"
 ROW = Row(1, KEY, 0)
 PHOTO = jpeg(photograph(size=(300, 200)))
+DEFLATED_BADLY = png(photograph(size=(300, 200)), compress_level=1)
 
 
 class MemoryStore(ImageStore):
@@ -236,6 +238,31 @@ def test_any_key_has_files_of_its_own_inside_the_folder(
     (request,) = bench.pool.requests
     assert request.source != request.output
     assert request.source.parent == request.output.parent == bench.folder / "7"
+
+
+def test_a_codec_that_dies_is_followed_by_the_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codec process knows no codec of that name, and ends."""
+    (best, *_) = (codec for codec in codec_table.CODECS if codec.format is ImageFormat.JPEG)
+    unknown = replace(best, name="unknown")
+    monkeypatch.setattr(codec_table, "CODECS", (unknown, *codec_table.CODECS))
+
+    report, _ = bench.press(PHOTO)
+
+    assert report.result.outcome is Outcome.COMPRESSED
+    assert [request.codec for request in bench.pool.requests] == ["unknown", best.name]
+
+
+def test_a_picture_is_left_to_a_codec_that_fits_into_memory(bench: Bench) -> None:
+    (best, *_) = (codec for codec in codec_table.CODECS if codec.format is ImageFormat.PNG)
+    header = ImageHeader(ImageFormat.PNG, 300, 200, 8, 3)
+    bench.memory = best.memory_needed(header, len(DEFLATED_BADLY)) - 1
+
+    report, _ = bench.press(DEFLATED_BADLY)
+
+    assert report.result.outcome is Outcome.COMPRESSED
+    assert [request.codec for request in bench.pool.requests] == ["png-stream"]
 
 
 # A row that is not

@@ -1,21 +1,29 @@
-"""The codecs, one function and one table entry each. Only the codec process imports them.
+"""The codecs, one function each; `imagepress.codec_table` lists them. Only their process imports.
 
-A codec `compress(source, output, header, quality)` reads the file `source`, writes the file
-`output` in the same format, and has it verified. It raises `RowSkipped` for what must not be
-touched and `RowFailed` for a damaged image.
+A codec takes a `CodecRequest`: it reads the file `source`, writes the file `output` in the same
+format, and has it verified. It raises `RowSkipped` for what must not be touched and `RowFailed`
+for a damaged image.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import importlib
+from collections.abc import Callable
+from typing import cast
 
-from imagepress.codec_protocol import Encoded
-from imagepress.codecs.jpeg import compress_jpeg
-from imagepress.codecs.png import compress_png
-from imagepress.image_header import ImageFormat, ImageHeader
+from imagepress.codec_protocol import CodecRequest, Encoded
+from imagepress.codec_table import codec_named
+from imagepress.errors import RowFailed
+from imagepress.outcome import FailureCode
 
-type Codec = Callable[[Path, Path, ImageHeader, int], Encoded]
+type Codec = Callable[[CodecRequest], Encoded]
 
-CODECS: Mapping[ImageFormat, Codec] = {
-    ImageFormat.JPEG: compress_jpeg,
-    ImageFormat.PNG: compress_png,
-}
+
+def compress(request: CodecRequest) -> Encoded:
+    """Have `request` done by the codec that it names."""
+    entry = codec_named(request.codec, request.header.format)
+    try:
+        codec = cast("Codec", getattr(importlib.import_module(entry.module), entry.function))
+    except ImportError as error:
+        raise RowFailed(
+            FailureCode.CODEC_CRASHED, f"The codec {entry.name} cannot be loaded: {error}."
+        ) from None
+    return codec(request)

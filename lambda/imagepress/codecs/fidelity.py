@@ -36,9 +36,9 @@ def load(file: Path, header: ImageHeader) -> Image.Image:
             FailureCode.TOO_LARGE_FOR_MEMORY, "The picture does not fit into the function's memory."
         ) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise _damaged(str(error)) from None
+        raise damaged(str(error)) from None
     if image.size != (header.width, header.height):
-        raise _damaged(f"it decodes to {image.width} x {image.height} pixels")
+        raise damaged(f"it decodes to {image.width} x {image.height} pixels")
     return image
 
 
@@ -46,17 +46,17 @@ def verify(before: Image.Image, output: Path, header: ImageHeader, *, quality: i
     """Raise `RowFailed(UNFAITHFUL)` unless `output` is `before`; `quality` None means lossless."""
     new_header = read_header(output)
     if new_header.depth != header.depth and DEEP in (new_header.depth, header.depth):
-        raise _unfaithful(f"it has {new_header.depth} bits a sample instead of {header.depth}")
+        raise unfaithful(f"it has {new_header.depth} bits a sample instead of {header.depth}")
     after = load(output, header)
     if getattr(before, "n_frames", 1) != getattr(after, "n_frames", 1):
-        raise _unfaithful("it has another number of frames")
+        raise unfaithful("it has another number of frames")
     for name in COMPARED_INFO:
         if before.info.get(name) != after.info.get(name):
-            raise _unfaithful(f"its {name} differs")
+            raise unfaithful(f"its {name} differs")
     if quality is None:
         _compare_all_frames(before, after)
     elif before.mode != after.mode:
-        raise _unfaithful(f"it became {after.mode} from {before.mode}")
+        raise unfaithful(f"it became {after.mode} from {before.mode}")
     else:
         _compare_blocks(before, after, _tolerance(quality))
 
@@ -69,7 +69,7 @@ def check_jpeg_source(picture: Image.Image, data: bytes) -> None:
     try:
         _compare_elsewhere(picture, data, BASE_TOLERANCE)
     except (ValueError, RowFailed) as error:
-        raise _damaged(f"decoders do not agree on it ({error})") from None
+        raise damaged(f"decoders do not agree on it ({error})") from None
 
 
 def verify_jpeg_elsewhere(before: Image.Image, encoded: bytes, *, quality: int) -> None:
@@ -77,7 +77,7 @@ def verify_jpeg_elsewhere(before: Image.Image, encoded: bytes, *, quality: int) 
     try:
         _compare_elsewhere(before, encoded, _tolerance(quality))
     except ValueError as error:
-        raise _unfaithful(f"another decoder refuses it ({error})") from None
+        raise unfaithful(f"another decoder refuses it ({error})") from None
 
 
 def _compare_elsewhere(picture: Image.Image, data: bytes, tolerance: float) -> None:
@@ -88,7 +88,7 @@ def _compare_elsewhere(picture: Image.Image, data: bytes, tolerance: float) -> N
             raise MemoryError from None
         raise ValueError(str(error)) from None
     if (width, height) != picture.size:
-        raise _unfaithful(f"another decoder sees {width} x {height} pixels")
+        raise unfaithful(f"another decoder sees {width} x {height} pixels")
     other = Image.frombuffer("RGB", (width, height), pixels, "raw", "RGB", 0, 1)
     _compare_blocks(picture.convert("RGB"), other, tolerance)
 
@@ -105,9 +105,9 @@ def _compare_all_frames(before: Image.Image, after: Image.Image) -> None:
                 after.seek(frame)
             one, other = _comparable(before, after)
         except (OSError, SyntaxError, ValueError) as error:
-            raise _damaged(str(error)) from None
+            raise damaged(str(error)) from None
         if one.tobytes() != other.tobytes():
-            raise _unfaithful("its pixels differ")
+            raise unfaithful("its pixels differ")
 
 
 def _comparable(before: Image.Image, after: Image.Image) -> tuple[Image.Image, Image.Image]:
@@ -122,14 +122,16 @@ def _compare_blocks(before: Image.Image, after: Image.Image, tolerance: float) -
     difference = ImageChops.difference(before.reduce(BLOCK), after.reduce(BLOCK))
     worst = max(ImageStat.Stat(difference).rms)
     if worst > tolerance:
-        raise _unfaithful(f"its colours are off by {worst:.0f} of 255")
+        raise unfaithful(f"its colours are off by {worst:.0f} of 255")
 
 
-def _damaged(why: str) -> RowFailed:
+def damaged(why: str) -> RowFailed:
+    """The outcome of a picture that cannot be decoded in full."""
     return RowFailed(FailureCode.CORRUPT_IMAGE, f"The image is damaged: {why}.")
 
 
-def _unfaithful(why: str) -> RowFailed:
+def unfaithful(why: str) -> RowFailed:
+    """The outcome of a result that is not the picture it was made from."""
     return RowFailed(
         FailureCode.UNFAITHFUL, f"The compressed picture is not the original: {why}; it stays."
     )

@@ -12,7 +12,7 @@ import mozjpeg_lossless_optimization
 from PIL import Image
 
 from imagepress import jpeg_structure as structure
-from imagepress.codec_protocol import Encoded
+from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import fidelity
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageHeader
@@ -26,8 +26,10 @@ PADDING = b"\0\r\n\t "
 _SUBSAMPLING = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
 
 
-def compress_jpeg(source: Path, output: Path, header: ImageHeader, quality: int) -> Encoded:
-    """Write the smaller of what is allowed for `source`; see the package for the contract."""
+def compress_jpeg(request: CodecRequest) -> Encoded:
+    """Write the smaller of what is allowed for the source; see the package for the contract."""
+    source, output = request.source, request.output
+    header, quality = request.header, request.quality
     data = source.read_bytes()
     parts = _parse(data)
     _refuse_what_would_be_lost(data, parts)

@@ -1,12 +1,13 @@
 """PNG: better filters and deflate, and smaller colour types that hold the very same pixels."""
 
+from mmap import mmap
 from pathlib import Path
 
 import oxipng
 from PIL import Image
 
 from imagepress import png_structure as structure
-from imagepress.codec_protocol import Encoded
+from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import fidelity
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageHeader
@@ -22,11 +23,11 @@ _LEFT_ALONE = {
 }
 
 
-def compress_png(source: Path, output: Path, header: ImageHeader, quality: int) -> Encoded:
-    """Pack `source` without loss, whatever the quality; see the package for the contract."""
-    del quality
+def compress_png(request: CodecRequest) -> Encoded:
+    """Pack the source without loss, whatever the quality; see the package for the contract."""
+    source, output, header = request.source, request.output, request.header
     data = source.read_bytes()
-    _refuse_what_would_be_lost(data)
+    refuse_what_would_be_lost(data)
     picture = fidelity.load(source, header)
     try:
         _write_verified(_pack(data, header, reduce=True), data, picture, output, header)
@@ -46,7 +47,8 @@ def _write_verified(
     fidelity.verify(picture, output, header, quality=None)
 
 
-def _refuse_what_would_be_lost(data: bytes) -> None:
+def refuse_what_would_be_lost(data: bytes | mmap) -> None:
+    """Raise the outcome of a PNG that is damaged, or has what no compression may touch."""
     try:
         parts = structure.parse(data)
     except structure.MalformedPngError as error:

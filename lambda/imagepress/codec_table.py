@@ -1,0 +1,78 @@
+"""The codecs as data: the best first, each with the memory that a picture takes in it.
+
+Nothing here imports a codec; the codec process does, when one is first asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagepress.budget import MEGABYTE
+from imagepress.errors import RowFailed
+from imagepress.image_header import ImageFormat, ImageHeader
+from imagepress.outcome import FailureCode
+
+DEEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CodecEntry:
+    """A codec: the name that a request has for it, and where its function is.
+
+    Memory is `process_bytes`, as many bytes a pixel (a deep one has 16 bits a sample), and
+    `file_copies` times the file: measured at 5 to 60 MP, rounded up.
+    """
+
+    name: str
+    format: ImageFormat
+    module: str
+    function: str
+    bytes_a_pixel: float
+    bytes_a_deep_pixel: float
+    file_copies: int
+    process_bytes: int = 120 * MEGABYTE
+
+    def memory_needed(self, header: ImageHeader, file_size: int) -> int:
+        """Bytes of memory that compressing and verifying this picture takes at most."""
+        deep = header.depth == DEEP
+        a_pixel = self.bytes_a_deep_pixel if deep else self.bytes_a_pixel
+        return self.process_bytes + int(header.pixels * a_pixel) + self.file_copies * file_size
+
+
+CODECS = (
+    CodecEntry("jpeg", ImageFormat.JPEG, "imagepress.codecs.jpeg", "compress_jpeg", 18, 18, 3),
+    CodecEntry("png", ImageFormat.PNG, "imagepress.codecs.png", "compress_png", 26, 40, 3),
+    CodecEntry(
+        "png-stream",
+        ImageFormat.PNG,
+        "imagepress.codecs.png_stream",
+        "deflate_png_again",
+        0,
+        0,
+        0,
+    ),
+)
+
+
+def codecs_for(header: ImageHeader, file_size: int, memory: int) -> Sequence[CodecEntry]:
+    """The codecs that can take a picture within `memory` bytes, the best first.
+
+    Raises `RowFailed(TOO_LARGE_FOR_MEMORY)` where there is none.
+    """
+    rivals = [codec for codec in CODECS if codec.format is header.format]
+    needs = {codec.name: codec.memory_needed(header, file_size) for codec in rivals}
+    fitting = [codec for codec in rivals if needs[codec.name] <= memory]
+    if not fitting:
+        raise RowFailed(
+            FailureCode.TOO_LARGE_FOR_MEMORY,
+            f"The picture of {header.pixels:,} pixels needs about "
+            f"{min(needs.values()) // MEGABYTE:,} MB of memory; there are "
+            f"{memory // MEGABYTE:,} MB.",
+        )
+    return fitting
+
+
+def codec_named(name: str, image_format: ImageFormat) -> CodecEntry:
+    """The codec of that name; the best of the format where the name is empty."""
+    return next(
+        codec for codec in CODECS if codec.format is image_format and name in ("", codec.name)
+    )
