@@ -40,6 +40,15 @@ class CodecEntry:
 
 CODECS = (
     CodecEntry("jpeg", ImageFormat.JPEG, "imagepress.codecs.jpeg", "compress_jpeg", 18, 18, 3),
+    CodecEntry(
+        "jpeg-libjpeg",
+        ImageFormat.JPEG,
+        "imagepress.codecs.jpeg",
+        "compress_jpeg_by_libjpeg",
+        18,
+        18,
+        3,
+    ),
     CodecEntry("png", ImageFormat.PNG, "imagepress.codecs.png", "compress_png", 26, 40, 3),
     CodecEntry(
         "png-stream",

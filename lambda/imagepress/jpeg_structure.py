@@ -13,7 +13,7 @@ APP0, APP1, APP2, APP11, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xEE, 0xEF
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 HUFFMAN_DCT_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-_MARKER_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 # ITU-T T.81, table K.1, row by row.
 # fmt: off
@@ -105,16 +105,12 @@ def estimated_quality(data: bytes, structure: JpegStructure) -> int:
     The quality whose table, as libjpeg's `jpeg_quality_scaling` makes it, has the nearest sum:
     exact for tables that libjpeg scaled, an estimate for others.
     """
-    total = _luminance_table_sum(data, structure)
+    total = sum(luminance_table(data, structure))
     return min(_IJG_SUMS, key=lambda quality: abs(_IJG_SUMS[quality] - total))
 
 
-def _scaled_sum(quality: int) -> int:
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _IJG_LUMINANCE)
-
-
-def _luminance_table_sum(data: bytes, structure: JpegStructure) -> int:
+def luminance_table(data: bytes, structure: JpegStructure) -> tuple[int, ...]:
+    """The 64 quantisation steps of the first component, in the file's own order."""
     for segment in structure.segments:
         if segment.marker != DQT:
             continue
@@ -127,9 +123,14 @@ def _luminance_table_sum(data: bytes, structure: JpegStructure) -> int:
             if len(table) < size:
                 break
             if index == 0:
-                return sum(struct.unpack(">64H" if wide else "64B", table))
+                return struct.unpack(">64H" if wide else "64B", table)
             position += 1 + size
     raise MalformedJpegError("it has no quantisation table")
+
+
+def _scaled_sum(quality: int) -> int:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _IJG_LUMINANCE)
 
 
 def _segments(data: Bytes) -> Iterator[Segment]:

@@ -7,6 +7,7 @@ import struct
 import termios
 import threading
 import time
+from collections import Counter
 from typing import IO
 
 import pytest
@@ -466,11 +467,10 @@ def test_a_codec_process_stays_warm_between_chunks(service: Service, pool: Codec
     assert first.alive
 
 
-def test_a_codec_process_that_is_killed_at_work_costs_one_row(
-    service: Service, stack: Stack, chunk: Delivery, pool: CodecPool
+def test_a_codec_process_that_is_killed_at_work_is_followed_by_the_next_codec(
+    service: Service, chunk: Delivery, pool: CodecPool
 ) -> None:
     """As by the kernel, when memory runs out: it is stopped first, to be sure that it works."""
-    before = stack.versions()
     with pool._lent() as process:
         process._process.send_signal(signal.SIGSTOP)
 
@@ -484,12 +484,10 @@ def test_a_codec_process_that_is_killed_at_work_costs_one_row(
     run = service.finish(run_of(chunk))
     killer.join()
 
-    (lost,) = (row for row in run.results if row["outcome"] != "COMPRESSED")
-    assert lost["reason"] == "CODEC_CRASHED"
-    assert "killed by signal 9" in lost["message"]
-    assert {one for one in before if one[0] == lost["path"]} == {
-        one for one in stack.versions() if one[0] == lost["path"]
-    }
+    assert set(run.outcomes()) == {"COMPRESSED"}
+    encoders = Counter(row["encoder"] for row in run.results)
+    assert encoders["pillow-jpeg"] == 1
+    assert encoders["jpegli"] == len(run.results) - 1
 
 
 def kept(pool: CodecPool) -> list[_CodecProcess]:

@@ -113,7 +113,7 @@ def test_a_row_in_results_tells_what_an_undo_needs(service: Service, stack: Stac
         len(jpeg()),
         now["ContentLength"],
     )
-    assert (row["format"], row["encoder"], row["quality"]) == ("JPEG", "pillow-jpeg", "80")
+    assert (row["format"], row["encoder"], row["quality"]) == ("JPEG", "jpegli", "80")
     assert 0 < float(row["seconds"]) < 60
 
 
@@ -129,7 +129,7 @@ def test_the_summary_counts_by_outcome_reason_format_and_encoder(
     summary = run.summary
     assert summary["outcomes"] == {"COMPRESSED": 2, "SKIPPED": 2, "FAILED": 1}
     assert summary["reasons"] == {"DUPLICATE": 1, "NOT_FOUND": 1, "UNSUPPORTED_FORMAT": 1}
-    assert summary["encoders"] == {"oxipng": 1, "pillow-jpeg": 1}
+    assert summary["encoders"] == {"oxipng": 1, "jpegli": 1}
     assert {name: one["images"] for name, one in summary["formats"].items()} == {
         "JPEG": 1,
         "PNG": 1,

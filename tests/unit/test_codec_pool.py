@@ -196,7 +196,7 @@ def test_as_many_processes_as_the_pool_has_places(tmp_path: Path) -> None:
         results = list(threads.map(lambda request: pool.encode(request, SECONDS), requests))
         assert len(children()) <= 2
 
-    assert results == [Encoded("pillow-jpeg", 80)] * 12
+    assert results == [Encoded("jpegli", 80)] * 12
     assert {decoded(request.output.read_bytes()).size for request in requests} == {(96, 64)}
 
 
@@ -215,7 +215,7 @@ def test_a_process_outlives_the_thread_that_started_it(pool: CodecPool, tmp_path
         thread.start()
         thread.join()
 
-    assert ended == [Encoded("pillow-jpeg", 80)] * 15
+    assert ended == [Encoded("jpegli", 80)] * 15
 
 
 def test_file_names_may_hold_anything(pool: CodecPool, tmp_path: Path) -> None:

@@ -1,11 +1,18 @@
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from imagepress import jpeg_structure
-from imagepress.codecs.jpeg import FULL_CHROMA_QUALITY, QUALITY_MARGIN
+from imagepress.codec_protocol import CodecRequest, Encoded
+from imagepress.codecs import jpeg_choice, jpegli
+from imagepress.codecs.jpeg import QUALITY_MARGIN, compress_jpeg
+from imagepress.codecs.similarity import SimilarityUnavailableError
+from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
+from imagepress.image_header import read_header
 from imagepress.outcome import FailureCode, SkipReason
 from tests.pictures import SRGB_PROFILE, decoded, encoded, jpeg, photograph, with_segment
 from tests.unit.pressing import Press
@@ -104,32 +111,11 @@ def test_what_is_encoded_again_is_the_same_picture(press: Press, data: bytes) ->
     assert distance(data, result) < 8
 
 
-@pytest.mark.parametrize("quality", [20, 50, 75, 89])
+@pytest.mark.parametrize("quality", [20, 50, 75, 85])
 def test_a_lower_quality_is_a_smaller_file(press: Press, quality: int) -> None:
     data = jpeg(quality=98)
 
-    assert len(press(data, quality).data) < len(press(data, quality + 1).data)
-
-
-@pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2"])
-def test_the_chroma_s_resolution_is_kept(press: Press, subsampling: str) -> None:
-    data = jpeg(subsampling=subsampling)
-
-    result = press(data, 80).data
-
-    before, after = (jpeg_structure.parse(file).frame.sampling for file in (data, result))
-    assert after == before
-
-
-@pytest.mark.parametrize(
-    ("quality", "luma"), [(FULL_CHROMA_QUALITY - 1, (2, 2)), (FULL_CHROMA_QUALITY, (1, 1))]
-)
-def test_full_chroma_is_kept_where_it_pays(
-    press: Press, quality: int, luma: tuple[int, int]
-) -> None:
-    data = jpeg(quality=97, subsampling="4:4:4")
-
-    assert jpeg_structure.parse(press(data, quality).data).frame.sampling[0] == luma
+    assert len(press(data, quality).data) < len(press(data, quality + 8).data)
 
 
 def test_what_was_encoded_again_is_not_encoded_a_third_time(press: Press) -> None:
@@ -139,6 +125,23 @@ def test_what_was_encoded_again_is_not_encoded_a_third_time(press: Press) -> Non
 
     assert twice.encoded.lossless
     assert same_pixels(once, twice.data)
+
+
+@pytest.mark.parametrize("distance", [1.2, 2.0, 3.0])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_jpegli_coded_for_this_quality_is_not_coded_again(
+    press: Press, mode: str, distance: float
+) -> None:
+    picture = photograph(mode, (240, 160))
+    data = jpegli.encode(picture, jpegli.Coding(distance), progressive=True)
+
+    assert press(data, 80).encoded.lossless
+
+
+def test_what_jpegli_coded_almost_without_loss_is_coded_again(press: Press) -> None:
+    data = jpegli.encode(photograph(), jpegli.Coding(0.3), progressive=True)
+
+    assert not press(data, 80).encoded.lossless
 
 
 # A source without
@@ -318,3 +321,62 @@ def test_a_truncated_picture_is_a_corrupt_image(press: Press, data: bytes, quali
         with pytest.raises(RowFailed) as failed:
             press(data[:cut], quality)
         assert failed.value.code is FailureCode.CORRUPT_IMAGE
+
+
+# Which encoder served
+
+
+def test_jpegli_encodes_what_libjpeg_would(press: Press) -> None:
+    assert press(jpeg(), 80).encoded.encoder == "jpegli"
+
+
+@pytest.mark.parametrize(
+    ("module", "error"),
+    [
+        (jpegli, jpegli.JpegliUnavailableError("gone")),
+        (jpeg_choice, SimilarityUnavailableError("gone")),
+    ],
+)
+def test_libjpeg_serves_where_jpegli_or_the_measure_is_missing(
+    press: Press, monkeypatch: pytest.MonkeyPatch, module: ModuleType, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "encode" if module is jpegli else "Reference", fail)
+    data = jpeg()
+
+    pressed = press(data, 80)
+
+    assert pressed.encoded == Encoded("pillow-jpeg", 80)
+    assert distance(data, pressed.data) < 8
+
+
+def test_a_wrong_picture_from_jpegli_is_not_kept(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = jpeg(photograph().transpose(Image.Transpose.FLIP_LEFT_RIGHT), 80)
+    monkeypatch.setattr(jpegli, "encode", lambda *_, **__: other)
+    monkeypatch.setattr(jpeg_choice, "choose", lambda *_: jpegli.Coding(1.0))
+
+    pressed = press(jpeg(), 80)
+
+    assert pressed.encoded.encoder == "pillow-jpeg"
+
+
+def test_fast_is_libjpeg_alone(tmp_path: Path) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    source.write_bytes(jpeg())
+
+    encoded = compress_jpeg(CodecRequest(source, output, read_header(source), 80, Effort.FAST))
+
+    assert encoded.encoder == "pillow-jpeg"
+
+
+def test_a_loss_that_saves_next_to_nothing_is_not_made(press: Press) -> None:
+    data = jpeg(photograph(size=(240, 160)), 88)
+
+    pressed = press(data, 82)
+
+    packed = press(data, 100)
+    assert pressed.encoded.lossless or len(pressed.data) < 0.98 * len(packed.data)

@@ -146,7 +146,7 @@ def marked(data: bytes, **changes: Any) -> dict[str, str]:
         run=RUN,
         row=1,
         digest=RunSettings().digest,
-        encoder="pillow-jpeg",
+        encoder="jpegli",
         quality=80,
         lossless=False,
         format="JPEG",
@@ -175,7 +175,7 @@ def test_a_photograph_is_replaced_by_a_smaller_one(bench: Bench) -> None:
         format="JPEG",
         bytes_before=len(PHOTO),
         bytes_after=len(data),
-        encoder="pillow-jpeg",
+        encoder="jpegli",
         quality=80,
         seconds=report.result.seconds,
         etag_before="etag-before",
@@ -195,7 +195,7 @@ def test_the_marker_says_who_replaced_what(bench: Bench) -> None:
         run=RUN,
         row=1,
         digest=RunSettings().digest,
-        encoder="pillow-jpeg",
+        encoder="jpegli",
         quality=80,
         lossless=False,
         format="JPEG",
@@ -419,7 +419,7 @@ def test_a_retry_finds_its_own_work_done(marked_bench: Bench) -> None:
     assert (result.bytes_before, result.bytes_after) == (99_999, len(PHOTO))
     assert (result.etag_before, result.version_before) == ("etag-original", "v0")
     assert (result.etag_after, result.version_after) == ("etag-before", "v1")
-    assert (result.encoder, result.quality, result.format) == ("pillow-jpeg", 80, "JPEG")
+    assert (result.encoder, result.quality, result.format) == ("jpegli", 80, "JPEG")
 
 
 def test_another_row_of_the_run_is_a_duplicate(marked_bench: Bench) -> None:

@@ -3,9 +3,13 @@
 A source at or near the quality asked for is never put through a second lossy pass: it is
 transcoded without loss (optimal Huffman tables, progressive scans). Pixels are encoded alone;
 metadata segments are carried over as the bytes they are, so that nothing in them can change.
+
+jpegli encodes and libjpeg-turbo checks, or the other way round where jpegli or the measure of
+similarity is missing: no decoder vouches for its own encoder.
 """
 
-import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mozjpeg_lossless_optimization
@@ -13,21 +17,31 @@ from PIL import Image
 
 from imagepress import jpeg_structure as structure
 from imagepress.codec_protocol import CodecRequest, Encoded
-from imagepress.codecs import fidelity
+from imagepress.codecs import fidelity, jpeg_choice, jpegli
+from imagepress.codecs.similarity import SimilarityUnavailableError
+from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageHeader
 from imagepress.outcome import FailureCode, SkipReason
 from imagepress.settings import LOSSLESS_QUALITY
 
 QUALITY_MARGIN = 5
-FULL_CHROMA_QUALITY = 88
 PADDING = b"\0\r\n\t "
+# JFIF 1.01, square pixels, no thumbnail.
+JFIF = b"\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+# A lossy pass that saves less than this is only worth it where packing alone saves much less.
+WORTHWHILE = 0.88
+NO_WORSE = 1.02
 
-_SUBSAMPLING = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    encoded: Encoded
+    data: bytes
 
 
 def compress_jpeg(request: CodecRequest) -> Encoded:
-    """Write the smaller of what is allowed for the source; see the package for the contract."""
+    """Write the smallest of what is allowed for the source; see the package for the contract."""
     source, output = request.source, request.output
     header, quality = request.header, request.quality
     data = source.read_bytes()
@@ -36,25 +50,88 @@ def compress_jpeg(request: CodecRequest) -> Encoded:
     picture = fidelity.load(source, header)
     if picture.mode in ("RGB", "L"):
         fidelity.check_jpeg_source(picture, data)
-    spare = structure.estimated_quality(data, parts) > quality + QUALITY_MARGIN
-    if quality < LOSSLESS_QUALITY and spare and picture.mode in ("RGB", "L"):
-        encoded = _with_metadata(_encode(picture, parts.frame, quality), data, parts)
-        if len(encoded) < len(data):
-            output.write_bytes(encoded)
-            if _is_faithful(picture, output, encoded, header, quality):
-                return Encoded("pillow-jpeg", quality)
+        if quality < LOSSLESS_QUALITY and _has_spare_quality(data, parts, quality):
+            for candidate in _candidates(picture, data, parts, quality, request.effort):
+                output.write_bytes(candidate.data)
+                if _is_faithful(picture, output, candidate, header, quality):
+                    return candidate.encoded
     output.write_bytes(_transcode(data))
     fidelity.verify(picture, output, header, quality=None)
     return Encoded("mozjpeg-lossless", None)
 
 
+def compress_jpeg_by_libjpeg(request: CodecRequest) -> Encoded:
+    """The same without jpegli's encoder and without trials."""
+    return compress_jpeg(replace(request, effort=Effort.FAST))
+
+
+def _has_spare_quality(data: bytes, parts: structure.JpegStructure, quality: int) -> bool:
+    """Whether a second lossy pass is allowed, by what the quantisation table says.
+
+    jpegli's tables read as better than they are, and its files may be this codec's own.
+    """
+    if structure.estimated_quality(data, parts) <= quality + QUALITY_MARGIN:
+        return False
+    table = structure.luminance_table(data, parts)
+    try:
+        distance = jpegli.distance_of(table, grey=len(parts.frame.sampling) == 1)
+    except jpegli.JpegliUnavailableError:
+        return True
+    return distance is None or not jpeg_choice.is_near(distance, quality)
+
+
+def _candidates(
+    picture: Image.Image,
+    data: bytes,
+    parts: structure.JpegStructure,
+    quality: int,
+    effort: Effort,
+) -> Iterator[_Candidate]:
+    """Lossy files that are worth their loss, the best first."""
+    encoders = [_by_libjpeg] if effort is Effort.FAST else [_by_jpegli, _by_libjpeg]
+    packed = None
+    for encode in encoders:
+        candidate = encode(picture, quality, effort)
+        if candidate is None:
+            continue
+        encoded = _with_metadata(candidate.data, data, parts)
+        if len(encoded) > WORTHWHILE * len(data):
+            packed = packed or _transcode(data)
+            if len(packed) <= NO_WORSE * len(encoded):
+                continue
+        if len(encoded) < len(data):
+            yield _Candidate(candidate.encoded, encoded)
+
+
+def _by_jpegli(picture: Image.Image, quality: int, effort: Effort) -> _Candidate | None:
+    try:
+        coding = jpeg_choice.choose(picture, quality, effort)
+        if coding is None:
+            return None
+        encoded = jpegli.encode(picture, coding, progressive=True)
+    except (jpegli.JpegliUnavailableError, SimilarityUnavailableError):
+        return None
+    return _Candidate(Encoded("jpegli", quality), encoded)
+
+
+def _by_libjpeg(picture: Image.Image, quality: int, effort: Effort) -> _Candidate | None:
+    # Progressive scans save 2 %, and take twice as long to write and to verify.
+    progressive = effort is not Effort.FAST
+    encoded = jpeg_choice.encode_by_libjpeg(picture, quality, progressive=progressive)
+    return _Candidate(Encoded("pillow-jpeg", quality), encoded)
+
+
 def _is_faithful(
-    picture: Image.Image, output: Path, encoded: bytes, header: ImageHeader, quality: int
+    picture: Image.Image, output: Path, candidate: _Candidate, header: ImageHeader, quality: int
 ) -> bool:
-    """Whether two decoders agree that `output` looks like `picture`; tiny ones may not."""
+    """Whether a decoder that is not the encoder's own sees `picture` in `output`.
+
+    Tiny pictures may not look like themselves; they are packed without loss then.
+    """
     try:
         fidelity.verify(picture, output, header, quality=quality)
-        fidelity.verify_jpeg_elsewhere(picture, encoded, quality=quality)
+        if candidate.encoded.encoder != "jpegli":
+            fidelity.verify_jpeg_elsewhere(picture, candidate.data, quality=quality)
     except RowFailed as failed:
         if failed.code is FailureCode.UNFAITHFUL:
             return False
@@ -85,26 +162,10 @@ def _unsupported(why: str) -> RowSkipped:
     return RowSkipped(SkipReason.UNSUPPORTED_IMAGE, f"The JPEG is left as it is: {why}.")
 
 
-def _encode(picture: Image.Image, frame: structure.Frame, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    options = {} if picture.mode == "L" else {"subsampling": _subsampling(frame, quality)}
-    # A bare copy: Pillow writes what it finds in `info` (ICC, comments, DPI) by itself.
-    bare = picture.copy()
-    bare.info = {}
-    bare.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True, **options)
-    return buffer.getvalue()
-
-
-def _subsampling(frame: structure.Frame, quality: int) -> str:
-    """The source's own, but full chroma only at qualities where it pays."""
-    own = _SUBSAMPLING.get(frame.sampling[0], "4:2:0")
-    return "4:2:0" if own == "4:4:4" and quality < FULL_CHROMA_QUALITY else own
-
-
 def _with_metadata(encoded: bytes, source: bytes, parts: structure.JpegStructure) -> bytes:
-    """`encoded` with the source's APPn and COM segments; Adobe's describes pixels, not metadata.
+    """`encoded` with the source's APPn and COM segments instead of its own.
 
-    The encoder writes one metadata segment of its own, JFIF, and only that; the source's wins.
+    Adobe's is left out: it describes the pixels. A source without JFIF's gets one.
     """
     carried = [
         source[segment.start : segment.end]
@@ -112,9 +173,9 @@ def _with_metadata(encoded: bytes, source: bytes, parts: structure.JpegStructure
         if _is_metadata(segment) and segment.marker != structure.APP14
     ]
     has_jfif = any(segment.marker == structure.APP0 for segment in parts.segments)
-    jfif = structure.parse(encoded).segments[0]
-    start = encoded[:2] if has_jfif else encoded[: jfif.end]
-    return start + b"".join(carried) + encoded[jfif.end :]
+    picture = next(s for s in structure.parse(encoded).segments if not _is_metadata(s))
+    start = encoded[:2] + (b"" if has_jfif else JFIF)
+    return start + b"".join(carried) + encoded[picture.start :]
 
 
 def _is_metadata(segment: structure.Segment) -> bool:

@@ -1,0 +1,246 @@
+"""jpegli's encoder, by the C interface that the shared object in pyjpegli's wheel exports.
+
+pyjpegli's own `encode` has no progressive scans, no choice of chroma subsampling and no grey. The
+interface is libjpeg's, version 62 of its ABI, with a few functions of jpegli's own; `_Compressor`
+is the beginning of `jpeg_compress_struct` in jpeglib.h. The wheel is pinned and the first use
+tests it: where anything is not as expected `JpegliUnavailableError` says so, for another encoder
+to serve.
+
+An error inside jpegli ends this process: libjpeg's interface knows no other way out. So sizes are
+looked at before, and memory is the caller's to budget.
+"""
+
+import ctypes
+import importlib.util
+import io
+import math
+import os
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_ulong, c_void_p
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, ClassVar, Final
+
+from PIL import Image, ImageChops, ImageOps, ImageStat
+
+from imagepress import jpeg_structure
+
+LARGEST_SIDE: Final = 65_500
+SMALLEST_DISTANCE: Final = 0.05
+LARGEST_DISTANCE: Final = 25.0
+
+_ABI: Final = 62
+_COLOUR_SPACES: Final = {"L": 1, "RGB": 2}
+_STRUCTURE_BYTES: Final = 520
+_ERROR_HANDLER_BYTES: Final = 168
+_BAND_ROWS: Final = 64
+_HALVINGS: Final = 16
+_ERROR_STATUS: Final = 70
+_TEST_SIZE: Final = (70, 44)
+_TEST_DIFFERENCE: Final = 4.0
+
+_SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
+    "std_error": (c_void_p,),
+    "CreateCompress": (c_void_p, c_int, c_size_t),
+    "mem_dest": (c_void_p, c_void_p, c_void_p),
+    "set_defaults": (c_void_p,),
+    "enable_adaptive_quantization": (c_void_p, c_int),
+    "set_distance": (c_void_p, c_float, c_int),
+    "set_progressive_level": (c_void_p, c_int),
+    "start_compress": (c_void_p, c_int),
+    "write_scanlines": (c_void_p, c_void_p, ctypes.c_uint),
+    "finish_compress": (c_void_p,),
+    "destroy_compress": (c_void_p,),
+}
+
+
+class Sampling(Enum):
+    """Luminance samples for each chroma sample: across, down."""
+
+    FULL = (1, 1)
+    HALF_ACROSS = (2, 1)
+    HALF = (2, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How a picture is quantised; the same pixels come out whatever the scans are.
+
+    `distance` is jpegli's measure of loss: 1 is about libjpeg's quality 90, 2 about 80. `adaptive`
+    drops more detail where a busy neighbourhood hides it. Grey pictures have no `sampling`.
+    """
+
+    distance: float
+    sampling: Sampling = Sampling.HALF
+    adaptive: bool = False
+
+
+class JpegliUnavailableError(RuntimeError):
+    """jpegli cannot be used here: the package is missing or is not the one that is known."""
+
+
+class _Component(ctypes.Structure):
+    _fields_: ClassVar = [
+        ("component_id", c_int),
+        ("component_index", c_int),
+        ("h_samp_factor", c_int),
+        ("v_samp_factor", c_int),
+        ("_rest", ctypes.c_ubyte * 80),
+    ]
+
+
+class _Compressor(ctypes.Structure):
+    _fields_: ClassVar = [
+        ("err", c_void_p),
+        ("_mem_progress_client", c_void_p * 3),
+        ("_is_decompressor_state", c_int * 2),
+        ("_dest", c_void_p),
+        ("image_width", ctypes.c_uint),
+        ("image_height", ctypes.c_uint),
+        ("input_components", c_int),
+        ("in_color_space", c_int),
+        ("_input_gamma", ctypes.c_double),
+        ("_data_precision", c_int),
+        ("num_components", c_int),
+        ("_jpeg_color_space", c_int),
+        ("comp_info", POINTER(_Component)),
+        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - 96)),
+    ]
+
+
+def encode(picture: Image.Image, coding: Coding, *, progressive: bool) -> bytes:
+    """`picture`, RGB or L, as a JPEG file without metadata but for JFIF's segment.
+
+    `progressive` takes twice as long to write and to read, and saves 4 %.
+    """
+    return _encode(_tested_library(), picture, coding, progressive=progressive)
+
+
+def distance_of(table: tuple[int, ...], *, grey: bool) -> float | None:
+    """The distance at which jpegli writes this luminance table; None where it never does.
+
+    Each of its steps only grows with the distance, so equal sums are equal tables.
+    """
+    sample = Image.new("L" if grey else "RGB", (8, 8))
+    low, high = SMALLEST_DISTANCE, LARGEST_DISTANCE
+    for _ in range(_HALVINGS):
+        distance = math.sqrt(low * high)
+        file = encode(sample, Coding(distance), progressive=False)
+        made = jpeg_structure.luminance_table(file, jpeg_structure.parse(file))
+        if made == table:
+            return distance
+        if sum(made) < sum(table):
+            low = distance
+        else:
+            high = distance
+    return None
+
+
+def require() -> None:
+    """Raise `JpegliUnavailableError` unless `encode` works here."""
+    _tested_library()
+
+
+@cache
+def _tested_library() -> ctypes.CDLL:
+    """The library, once another decoder found a small picture of each kind in what it wrote."""
+    library = _library()
+    ramp = Image.linear_gradient("L").resize(_TEST_SIZE)
+    colours = Image.merge("RGB", (ramp, ImageOps.flip(ramp), ImageOps.invert(ramp)))
+    for picture in (ramp, colours):
+        for progressive in (False, True):
+            data = _encode(library, picture, Coding(1.0), progressive=progressive)
+            try:
+                with Image.open(io.BytesIO(data), formats=("JPEG",)) as decoded:
+                    decoded.load()
+            except OSError as error:
+                raise JpegliUnavailableError(f"jpegli writes what is no JPEG: {error}") from None
+            if decoded.mode != picture.mode or decoded.size != picture.size:
+                raise JpegliUnavailableError(f"jpegli writes {decoded.mode} of {decoded.size}")
+            difference = ImageStat.Stat(ImageChops.difference(decoded, picture)).mean
+            if max(difference) > _TEST_DIFFERENCE:
+                raise JpegliUnavailableError(f"jpegli writes another picture: {difference}")
+    return library
+
+
+def _library() -> ctypes.CDLL:
+    found = importlib.util.find_spec("pyjpegli")
+    if found is None or found.origin is None:
+        raise JpegliUnavailableError("pyjpegli is not installed")
+    try:
+        library = ctypes.CDLL(found.origin)
+        for name, arguments in _SIGNATURES.items():
+            function = getattr(library, f"jpegli_{name}")
+            function.argtypes = arguments
+            function.restype = None
+        library.jpegli_std_error.restype = c_void_p
+        library.jpegli_write_scanlines.restype = ctypes.c_uint
+    except (OSError, AttributeError) as error:
+        raise JpegliUnavailableError(f"pyjpegli is not the one that is known: {error}") from None
+    return library
+
+
+def _encode(
+    library: ctypes.CDLL, picture: Image.Image, coding: Coding, *, progressive: bool
+) -> bytes:
+    _check(picture, coding)
+    handler = ctypes.create_string_buffer(_ERROR_HANDLER_BYTES)
+    file, size = c_void_p(), c_ulong()
+    compressor = _Compressor()
+    compressor.err = library.jpegli_std_error(handler)
+    # The handler begins with the function that must not return.
+    c_void_p.from_buffer(handler).value = ctypes.cast(_end_process, c_void_p).value
+    reference = byref(compressor)
+    library.jpegli_CreateCompress(reference, _ABI, _STRUCTURE_BYTES)
+    try:
+        library.jpegli_mem_dest(reference, byref(file), byref(size))
+        compressor.image_width, compressor.image_height = picture.size
+        compressor.input_components = len(picture.getbands())
+        compressor.in_color_space = _COLOUR_SPACES[picture.mode]
+        library.jpegli_set_defaults(reference)
+        library.jpegli_enable_adaptive_quantization(reference, int(coding.adaptive))
+        library.jpegli_set_distance(reference, coding.distance, 1)
+        if compressor.num_components > 1:
+            luminance = compressor.comp_info[0]
+            luminance.h_samp_factor, luminance.v_samp_factor = coding.sampling.value
+        library.jpegli_set_progressive_level(reference, 2 if progressive else 0)
+        library.jpegli_start_compress(reference, 1)
+        _write_rows(library, compressor, picture)
+        library.jpegli_finish_compress(reference)
+        return ctypes.string_at(file, size.value)
+    finally:
+        library.jpegli_destroy_compress(reference)
+        _C.free(file)
+
+
+def _check(picture: Image.Image, coding: Coding) -> None:
+    if picture.mode not in _COLOUR_SPACES:
+        raise ValueError(f"jpegli does not take {picture.mode} pictures")
+    if not 0 < min(picture.size) <= max(picture.size) <= LARGEST_SIDE:
+        raise ValueError(f"jpegli does not take {picture.width} x {picture.height} pixels")
+    if not SMALLEST_DISTANCE <= coding.distance <= LARGEST_DISTANCE:
+        raise ValueError(f"jpegli does not take the distance {coding.distance}")
+
+
+def _write_rows(library: ctypes.CDLL, compressor: _Compressor, picture: Image.Image) -> None:
+    """Band by band: a copy of all pixels would cost memory and time."""
+    stride = picture.width * len(picture.getbands())
+    for top in range(0, picture.height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, picture.height)
+        pixels = picture.crop((0, top, picture.width, bottom)).tobytes()
+        start = ctypes.cast(c_char_p(pixels), c_void_p).value or 0
+        rows = (c_void_p * (bottom - top))(*range(start, start + len(pixels), stride))
+        library.jpegli_write_scanlines(byref(compressor), rows, bottom - top)
+
+
+def _end() -> None:
+    os.write(2, b"jpegli met an error that it cannot return from\n")
+    os._exit(_ERROR_STATUS)
+
+
+# jpegli passes the compressor; nothing can be done with it. Kept here, or it would be collected.
+_end_process: Final = ctypes.CFUNCTYPE(None, c_void_p)(lambda _compressor: _end())
+
+_C: Final = ctypes.CDLL(None)
+_C.free.argtypes = (c_void_p,)
+_C.free.restype = None

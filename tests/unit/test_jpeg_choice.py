@@ -1,0 +1,100 @@
+import pytest
+from PIL import Image, ImageDraw
+
+from imagepress.codecs import jpeg_choice, jpegli
+from imagepress.codecs.jpeg_choice import choose, encode_by_libjpeg
+from imagepress.codecs.jpegli import Sampling
+from imagepress.codecs.similarity import Reference
+from imagepress.effort import Effort
+from tests.pictures import decoded, photograph
+
+TOLERANCE = 0.3
+SEARCHED = [Effort.BALANCED, Effort.SMALL]
+
+
+def coloured_stars() -> Image.Image:
+    """Small vivid spots on black: halving the chroma's resolution greys them."""
+    picture = Image.new("RGB", (256, 192))
+    draw = ImageDraw.Draw(picture)
+    colours = ("#ff2020", "#20ff20", "#4060ff", "#ff40ff", "#ffff20")
+    for number in range(700):
+        x, y = number * 97 % 255, number * 61 % 191
+        draw.line((x, y, x + 1, y), fill=colours[number % 5])
+    return picture
+
+
+def gain(picture: Image.Image, quality: int, effort: Effort) -> float:
+    """How much better the chosen file scores than libjpeg's."""
+    reference = Reference(picture)
+    coding = choose(picture, quality, effort)
+    chosen = jpegli.encode(picture, coding, progressive=True) if coding else None
+    libjpeg = encode_by_libjpeg(picture, quality)
+    return reference.score(decoded(chosen or libjpeg)) - reference.score(decoded(libjpeg))
+
+
+@pytest.mark.parametrize("quality", [1, 5, 30, 60, 80, 90, 95, 99])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("effort", SEARCHED)
+def test_no_picture_looks_worse_than_libjpeg_s(quality: int, mode: str, effort: Effort) -> None:
+    assert gain(photograph(mode, (240, 160)), quality, effort) >= -TOLERANCE
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_does_not_look_worse_either(seed: int) -> None:
+    noise = Image.effect_noise((160, 120), 30 + 40 * seed).convert("RGB")
+
+    assert gain(noise, 80, Effort.BALANCED) >= -TOLERANCE
+
+
+def test_no_more_is_spent_than_needed() -> None:
+    assert gain(photograph(size=(240, 160)), 80, Effort.BALANCED) < 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_photograph_gets_smaller_than_libjpeg_s(mode: str) -> None:
+    picture = photograph(mode, (240, 160))
+
+    coding = choose(picture, 80, Effort.BALANCED)
+
+    assert coding is not None
+    libjpeg = encode_by_libjpeg(picture, 80)
+    assert len(jpegli.encode(picture, coding, progressive=True)) < len(libjpeg)
+
+
+def test_fine_colours_keep_more_of_their_chroma() -> None:
+    coding = choose(coloured_stars(), 80, Effort.SMALL)
+
+    assert coding is not None
+    assert coding.sampling is not Sampling.HALF
+
+
+def test_a_big_picture_is_judged_by_bands_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = photograph(size=(96, 64)).resize((1200, 800), Image.Resampling.BICUBIC)
+    seen = []
+
+    def encode(sample: Image.Image, *_: object, **options: bool) -> bytes:
+        seen.append(sample.size)
+        return real(sample, *_, **options)  # type: ignore[arg-type]
+
+    real = jpegli.encode
+    monkeypatch.setattr(jpegli, "encode", encode)
+    choose(picture, 80, Effort.BALANCED)
+
+    assert picture.width * picture.height > jpeg_choice.WHOLE_PIXELS
+    assert {width for width, _ in seen} == {1200}
+    assert all(0 < height < 100 for _, height in seen)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9000), (9000, 1), (3, 5), (1, 1_000_000 // 16)])
+def test_any_shape_can_be_chosen_for(size: tuple[int, int]) -> None:
+    assert gain(photograph(size=(96, 64)).resize(size), 80, Effort.BALANCED) >= -TOLERANCE
+
+
+@pytest.mark.parametrize("size", [(60_000, 16), (16, 60_000), (2_000, 401), (401, 2_000)])
+def test_bands_lie_inside_the_picture(size: tuple[int, int]) -> None:
+    picture = Image.new("L", size, 255)
+
+    bands = list(jpeg_choice._bands(picture))
+
+    assert bands
+    assert all(band.getextrema() == (255, 255) for band in bands)
