@@ -53,13 +53,17 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """Format and geometry; `depth` in bits a sample, `channels` as stored (a palette is one)."""
+    """Format and geometry; `depth` in bits a sample, `channels` as stored (a palette is one).
+
+    `scattered` is a JPEG whose rows are not together: a progressive one, or a scan a component.
+    """
 
     format: ImageFormat
     width: int
     height: int
     depth: int
     channels: int
+    scattered: bool = False
 
     @property
     def pixels(self) -> int:
@@ -109,6 +113,7 @@ def _jpeg_header(file: Path) -> ImageHeader:
     with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
         try:
             frame = jpeg_structure.read_frame(view)
+            scattered = not jpeg_structure.has_one_scan(view)
         except jpeg_structure.MalformedJpegError as error:
             raise _corrupt(str(error)) from None
     if frame.marker not in jpeg_structure.HUFFMAN_DCT_FRAMES or frame.precision != 8:
@@ -120,7 +125,12 @@ def _jpeg_header(file: Path) -> ImageHeader:
     if not frame.width or not frame.height or len(frame.sampling) not in (1, 3, 4):
         raise _corrupt("its frame header makes no sense")
     return ImageHeader(
-        ImageFormat.JPEG, frame.width, frame.height, frame.precision, len(frame.sampling)
+        ImageFormat.JPEG,
+        frame.width,
+        frame.height,
+        frame.precision,
+        len(frame.sampling),
+        scattered,
     )
 
 

@@ -72,7 +72,7 @@ class JpegStructure:
     end: int
 
 
-def parse(data: bytes) -> JpegStructure:
+def parse(data: Bytes) -> JpegStructure:
     """Walk all segments of the first picture in `data`; raise `MalformedJpegError`."""
     segments = []
     frame = None
@@ -99,7 +99,17 @@ def read_frame(data: Bytes) -> Frame:
     raise MalformedJpegError("it has no frame header")
 
 
-def estimated_quality(data: bytes, structure: JpegStructure) -> int:
+def has_one_scan(data: Bytes) -> bool:
+    """Whether the picture can be decoded row by row: all there is of a row stands together."""
+    frame = read_frame(data)
+    for segment in _segments(data):
+        if segment.marker == SOS:
+            components: int = segment.payload(data)[0]
+            return not frame.progressive and components == len(frame.sampling)
+    return False
+
+
+def estimated_quality(data: Bytes, structure: JpegStructure) -> int:
     """IJG quality (1-100) that the luminance quantisation table stands for.
 
     The quality whose table, as libjpeg's `jpeg_quality_scaling` makes it, has the nearest sum:
@@ -109,7 +119,7 @@ def estimated_quality(data: bytes, structure: JpegStructure) -> int:
     return min(_IJG_SUMS, key=lambda quality: abs(_IJG_SUMS[quality] - total))
 
 
-def luminance_table(data: bytes, structure: JpegStructure) -> tuple[int, ...]:
+def luminance_table(data: Bytes, structure: JpegStructure) -> tuple[int, ...]:
     """The 64 quantisation steps of the first component, in the file's own order."""
     for segment in structure.segments:
         if segment.marker != DQT:

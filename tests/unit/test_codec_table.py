@@ -1,5 +1,7 @@
 """The table of codecs: what a picture needs, and which codec may have it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +74,11 @@ def test_a_gigapixel_png_fits_into_half_a_gigabyte() -> None:
     poster = ImageHeader(ImageFormat.PNG, 40_000, 25_000, 8, 3)
 
     assert codecs_for(poster, 2_000_000_000, 512_000_000)
+
+
+def test_a_gigapixel_jpeg_fits_into_half_a_gigabyte_if_its_rows_are_together() -> None:
+    poster = ImageHeader(ImageFormat.JPEG, 40_000, 25_000, 8, 3)
+
+    assert codecs_for(poster, 500_000_000, 512_000_000)
+    with pytest.raises(RowFailed, match="needs about 6,700 MB"):
+        codecs_for(replace(poster, scattered=True), 500_000_000, 512_000_000)

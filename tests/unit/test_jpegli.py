@@ -17,7 +17,7 @@ SIZES = [(1, 1), (7, 9), (16, 16), (17, 33), (1, 400), (400, 1), (130, 129)]
 @pytest.fixture
 def anew() -> None:
     """The library is loaded and tested again at its next use."""
-    jpegli._tested_library.cache_clear()
+    jpegli.tested_library.cache_clear()
 
 
 @pytest.mark.parametrize("size", SIZES)

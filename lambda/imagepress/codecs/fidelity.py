@@ -50,15 +50,40 @@ def verify(before: Image.Image, output: Path, header: ImageHeader, *, quality: i
     after = load(output, header)
     if getattr(before, "n_frames", 1) != getattr(after, "n_frames", 1):
         raise unfaithful("it has another number of frames")
-    for name in COMPARED_INFO:
-        if before.info.get(name) != after.info.get(name):
-            raise unfaithful(f"its {name} differs")
+    _compare_info(before, after)
     if quality is None:
         _compare_all_frames(before, after)
     elif before.mode != after.mode:
         raise unfaithful(f"it became {after.mode} from {before.mode}")
     else:
         _compare_blocks(before, after, _tolerance(quality))
+
+
+def thumbnail(file: Path, header: ImageHeader) -> Image.Image:
+    """A JPEG at an eighth of its size, for which all of it is read; raise where it is damaged."""
+    try:
+        image = Image.open(file, formats=(header.format,))
+        if image.size != (header.width, header.height):
+            raise damaged(f"it has {image.width} x {image.height} pixels")
+        image.draft(None, (1, 1))
+        image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise damaged(str(error)) from None
+    return image
+
+
+def verify_thumbnail(
+    before: Image.Image, output: Path, header: ImageHeader, *, quality: int
+) -> None:
+    """Raise `RowFailed(UNFAITHFUL)` unless the thumbnail of `output` looks like `before`.
+
+    Each of its pixels is the mean of 8 x 8, as in the comparison of whole pictures.
+    """
+    after = thumbnail(output, header)
+    _compare_info(before, after)
+    if (before.mode, before.size) != (after.mode, after.size):
+        raise unfaithful(f"it became {after.mode} of {after.size} from {before.mode}")
+    _compare(before, after, _tolerance(quality))
 
 
 def check_jpeg_source(picture: Image.Image, data: bytes) -> None:
@@ -97,6 +122,12 @@ def _tolerance(quality: int) -> float:
     return BASE_TOLERANCE + (100 - quality) * TOLERANCE_A_QUALITY
 
 
+def _compare_info(before: Image.Image, after: Image.Image) -> None:
+    for name in COMPARED_INFO:
+        if before.info.get(name) != after.info.get(name):
+            raise unfaithful(f"its {name} differs")
+
+
 def _compare_all_frames(before: Image.Image, after: Image.Image) -> None:
     for frame in range(getattr(before, "n_frames", 1)):
         try:
@@ -119,7 +150,11 @@ def _comparable(before: Image.Image, after: Image.Image) -> tuple[Image.Image, I
 
 
 def _compare_blocks(before: Image.Image, after: Image.Image, tolerance: float) -> None:
-    difference = ImageChops.difference(before.reduce(BLOCK), after.reduce(BLOCK))
+    _compare(before.reduce(BLOCK), after.reduce(BLOCK), tolerance)
+
+
+def _compare(before: Image.Image, after: Image.Image, tolerance: float) -> None:
+    difference = ImageChops.difference(before, after)
     worst = max(ImageStat.Stat(difference).rms)
     if worst > tolerance:
         raise unfaithful(f"its colours are off by {worst:.0f} of 255")

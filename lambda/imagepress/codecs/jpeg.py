@@ -45,12 +45,12 @@ def compress_jpeg(request: CodecRequest) -> Encoded:
     source, output = request.source, request.output
     header, quality = request.header, request.quality
     data = source.read_bytes()
-    parts = _parse(data)
-    _refuse_what_would_be_lost(data, parts)
+    parts = parse(data)
+    refuse_what_would_be_lost(data, parts)
     picture = fidelity.load(source, header)
     if picture.mode in ("RGB", "L"):
         fidelity.check_jpeg_source(picture, data)
-        if quality < LOSSLESS_QUALITY and _has_spare_quality(data, parts, quality):
+        if quality < LOSSLESS_QUALITY and has_spare_quality(data, parts, quality):
             for candidate in _candidates(picture, data, parts, quality, request.effort):
                 output.write_bytes(candidate.data)
                 if _is_faithful(picture, output, candidate, header, quality):
@@ -65,7 +65,7 @@ def compress_jpeg_by_libjpeg(request: CodecRequest) -> Encoded:
     return compress_jpeg(replace(request, effort=Effort.FAST))
 
 
-def _has_spare_quality(data: bytes, parts: structure.JpegStructure, quality: int) -> bool:
+def has_spare_quality(data: structure.Bytes, parts: structure.JpegStructure, quality: int) -> bool:
     """Whether a second lossy pass is allowed, by what the quantisation table says.
 
     jpegli's tables read as better than they are, and its files may be this codec's own.
@@ -139,14 +139,16 @@ def _is_faithful(
     return True
 
 
-def _parse(data: bytes) -> structure.JpegStructure:
+def parse(data: structure.Bytes) -> structure.JpegStructure:
+    """The parts of a JPEG; raise its outcome where it is damaged."""
     try:
         return structure.parse(data)
     except structure.MalformedJpegError as error:
         raise RowFailed(FailureCode.CORRUPT_IMAGE, f"The image is damaged: {error}.") from None
 
 
-def _refuse_what_would_be_lost(data: bytes, parts: structure.JpegStructure) -> None:
+def refuse_what_would_be_lost(data: structure.Bytes, parts: structure.JpegStructure) -> None:
+    """Raise the outcome of a JPEG that has what no compression may touch."""
     for segment in parts.segments:
         payload = segment.payload(data)
         if segment.marker == structure.APP2 and payload.startswith(b"MPF\0"):
@@ -170,15 +172,16 @@ def _with_metadata(encoded: bytes, source: bytes, parts: structure.JpegStructure
     carried = [
         source[segment.start : segment.end]
         for segment in parts.segments
-        if _is_metadata(segment) and segment.marker != structure.APP14
+        if is_metadata(segment) and segment.marker != structure.APP14
     ]
     has_jfif = any(segment.marker == structure.APP0 for segment in parts.segments)
-    picture = next(s for s in structure.parse(encoded).segments if not _is_metadata(s))
+    picture = next(s for s in structure.parse(encoded).segments if not is_metadata(s))
     start = encoded[:2] + (b"" if has_jfif else JFIF)
     return start + b"".join(carried) + encoded[picture.start :]
 
 
-def _is_metadata(segment: structure.Segment) -> bool:
+def is_metadata(segment: structure.Segment) -> bool:
+    """Whether a segment says something of the picture, and not how its pixels are coded."""
     is_app = structure.APP0 <= segment.marker <= structure.APP15
     return is_app or segment.marker == structure.COM
 

@@ -93,7 +93,14 @@ class _Trial:
 
 def choose(picture: Image.Image, quality: int, effort: Effort) -> Coding | None:
     """The coding for `picture` (RGB or L); None where libjpeg's file is as small as any."""
-    return _Search(picture, quality, _PLANS[effort]).best()
+    whole = picture.width * picture.height <= WHOLE_PIXELS
+    samples = [picture] if whole else list(_bands(picture))
+    return _Search(samples, quality, _PLANS[effort], whole=whole).best()
+
+
+def choose_by_bands(bands: list[Image.Image], quality: int) -> Coding | None:
+    """The coding for a picture, of which only `bands` are at hand; None where none is as good."""
+    return _Search(bands, quality, _PLANS[Effort.BALANCED], whole=False).plain()
 
 
 def is_near(distance: float, quality: int) -> bool:
@@ -102,9 +109,10 @@ def is_near(distance: float, quality: int) -> bool:
 
 
 class _Search:
-    def __init__(self, picture: Image.Image, quality: int, plan: _Plan) -> None:
-        whole = picture.width * picture.height <= WHOLE_PIXELS
-        self._samples = [picture] if whole else list(_bands(picture))
+    def __init__(
+        self, samples: list[Image.Image], quality: int, plan: _Plan, *, whole: bool
+    ) -> None:
+        self._samples = samples
         self._references = [Reference(sample) for sample in self._samples]
         self._quality = quality
         self._plan = plan
@@ -127,6 +135,11 @@ class _Search:
             for sample in self._samples
         )
         return best if best and sizes[best] < libjpeg else None
+
+    def plain(self) -> Coding | None:
+        """The coding of the first kind that is good enough."""
+        passed = (trial.coding for trial in self._candidates() if trial.passed)
+        return next(passed, None)
 
     def _candidates(self) -> Iterator[_Trial]:
         first = self._largest(Coding(self._typical))
