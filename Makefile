@@ -20,6 +20,8 @@ unexport PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX VIRTUAL_ENV
 unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE
 unexport AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_SESSION_TOKEN
 export PYTHONPATH := lambda
+# pyvips builds as pure Python, whatever headers of libvips are around.
+export PKG_CONFIG_LIBDIR := /nonexistent
 # Node is in there too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 

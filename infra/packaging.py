@@ -5,12 +5,16 @@ uses is left out, and so is whatever differs between two builds of the same inpu
 """
 
 import hashlib
+import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Self
 
 import jsii
@@ -32,6 +36,11 @@ AWS_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 # Licences stay with what they cover; METADATA and SBOMs are what vulnerability scanners read.
 KEPT_DIST_INFO = ("licen", "notice", "copying", "authors", "metadata", "sboms")
 UNUSED_DIRECTORIES = frozenset({"__pycache__", "bin", "test", "tests"})
+# Of several builds of one library the one that we import.
+UNUSED_LUA = ("lua5", "luajit20")
+# Published without a wheel: a pure one is built here, without the headers that might be around.
+SOURCE_ONLY = "pyvips=="
+NO_HEADERS = {"PKG_CONFIG_LIBDIR": "/nonexistent"}
 UNUSED_SUFFIXES = frozenset({".pyi", ".pyc", ".typed"})
 
 
@@ -89,14 +98,17 @@ def build(target: Target, output: Path) -> None:
     install = [
         *target.pip,
         "-qq",
-        "--require-hashes",
         "--only-binary=:all:",
         "--no-compile",
         "--disable-pip-version-check",
-        f"--requirement={REQUIREMENTS}",
         f"--target={output}",
     ]
-    _run(install, what=f"install the functions' requirements for {target.name}")
+    with TemporaryDirectory() as folder:
+        wheels, source_only = Path(folder, "wheels.txt"), Path(folder, "source.txt")
+        _split_requirements(wheels, source_only)
+        what = f"install the functions' requirements for {target.name}"
+        _run([*install, "--require-hashes", f"--requirement={wheels}"], what=what)
+        _run([*install, "--no-deps", *_built(source_only, Path(folder))], what=what)
     for path in list(_unused(output)):
         if path.is_dir():
             shutil.rmtree(path)
@@ -110,6 +122,24 @@ def build(target: Target, output: Path) -> None:
     for path in output.rglob("*"):
         # The zip keeps permissions, and those of new files depend on the builder's umask.
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _split_requirements(wheels: Path, source_only: Path) -> None:
+    """Write the requirements that have wheels, and those that have none, into these files."""
+    entries = re.split(r"\n(?=[a-z])", REQUIREMENTS.read_text())
+    wheels.write_text("\n".join(one for one in entries if not one.startswith(SOURCE_ONLY)))
+    source_only.write_text("\n".join(one for one in entries if one.startswith(SOURCE_ONLY)))
+
+
+def _built(requirements: Path, folder: Path) -> list[str]:
+    """Wheels of requirements that have none, for any machine; with the tools that are pinned."""
+    build = [
+        *(sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"),
+        *("--no-deps", "--no-build-isolation", "--no-binary=:all:", "--require-hashes"),
+        *(f"--requirement={requirements}", f"--wheel-dir={folder}"),
+    ]
+    _run(build, what="build wheels", environment=NO_HEADERS)
+    return [str(wheel) for wheel in sorted(folder.glob("*-none-any.whl"))]
 
 
 def fingerprint(target: Target) -> str:
@@ -149,14 +179,18 @@ def _unused(bundle: Path) -> Iterator[Path]:
             is_model = parent.parts[-2:] in {("botocore", "data"), ("boto3", "data")}
             if path.name in UNUSED_DIRECTORIES or (is_model and path.name not in AWS_SERVICES):
                 yield path
-        elif path.suffix in UNUSED_SUFFIXES:
+        elif path.suffix in UNUSED_SUFFIXES or path.name.startswith(UNUSED_LUA):
             yield path
         if parent.suffix == ".dist-info" and not path.name.lower().startswith(KEPT_DIST_INFO):
             yield path
 
 
-def _run(command: list[str], *, what: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - argument list, our own
+def _run(
+    command: list[str], *, what: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    done = subprocess.run(  # noqa: S603 - argument list, our own
+        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
     if done.returncode:
         raise PackagingError(f"Could not {what}:\n{done.stderr.strip()}")
     return done.stdout

@@ -16,6 +16,7 @@ from imagepress.errors import RowFailed, RowSkipped
 from imagepress.outcome import FailureCode
 
 PR_SET_PDEATHSIG = 1
+SINGLE_THREADED = ("RAYON_NUM_THREADS", "VIPS_CONCURRENCY")
 SELF = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
 BOOT = SELF + "from imagepress.codec_process import main; main(int(sys.argv[2]))"
 
@@ -28,9 +29,9 @@ def main(memory_limit: int) -> None:
     # Whatever a library prints must not end up between the replies.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Parallelism is the parent's business: one process for each processor.
-    os.environ["RAYON_NUM_THREADS"] = "1"
+    os.environ.update(dict.fromkeys(SINGLE_THREADED, "1"))
 
-    from imagepress.codecs import compress  # noqa: PLC0415 - under the limits, and after the variable
+    from imagepress.codecs import compress  # noqa: PLC0415 - under the limits, and after the variables
 
     for line in sys.stdin.buffer:
         request = CodecRequest.from_line(line)

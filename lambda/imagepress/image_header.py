@@ -113,7 +113,7 @@ def _jpeg_header(file: Path) -> ImageHeader:
     with file.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as view:
         try:
             frame = jpeg_structure.read_frame(view)
-            scattered = not jpeg_structure.has_one_scan(view)
+            scattered = jpeg_structure.is_scattered(view)
         except jpeg_structure.MalformedJpegError as error:
             raise _corrupt(str(error)) from None
     if frame.marker not in jpeg_structure.HUFFMAN_DCT_FRAMES or frame.precision != 8:

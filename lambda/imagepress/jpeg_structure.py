@@ -99,14 +99,13 @@ def read_frame(data: Bytes) -> Frame:
     raise MalformedJpegError("it has no frame header")
 
 
-def has_one_scan(data: Bytes) -> bool:
-    """Whether the picture can be decoded row by row: all there is of a row stands together."""
+def is_scattered(data: Bytes) -> bool:
+    """Whether a row's data stands in several places: no decoder can go row by row then."""
     frame = read_frame(data)
     for segment in _segments(data):
         if segment.marker == SOS:
-            components: int = segment.payload(data)[0]
-            return not frame.progressive and components == len(frame.sampling)
-    return False
+            return frame.progressive or segment.payload(data)[:1] != bytes([len(frame.sampling)])
+    return frame.progressive
 
 
 def estimated_quality(data: Bytes, structure: JpegStructure) -> int:

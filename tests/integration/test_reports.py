@@ -129,7 +129,7 @@ def test_the_summary_counts_by_outcome_reason_format_and_encoder(
     summary = run.summary
     assert summary["outcomes"] == {"COMPRESSED": 2, "SKIPPED": 2, "FAILED": 1}
     assert summary["reasons"] == {"DUPLICATE": 1, "NOT_FOUND": 1, "UNSUPPORTED_FORMAT": 1}
-    assert summary["encoders"] == {"oxipng": 1, "jpegli": 1}
+    assert summary["encoders"] == {"near-lossless+oxipng": 1, "jpegli": 1}
     assert {name: one["images"] for name, one in summary["formats"].items()} == {
         "JPEG": 1,
         "PNG": 1,

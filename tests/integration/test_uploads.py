@@ -34,10 +34,10 @@ def test_an_upload_replaces_its_images_by_smaller_ones(service: Service, stack: 
         assert decoded(now).size == decoded(body).size
 
 
-def test_a_png_keeps_every_pixel(service: Service, stack: Stack) -> None:
+def test_at_quality_100_every_pixel_is_kept(service: Service, stack: Stack) -> None:
     stack.put_image("a.png", png())
 
-    service.upload(["a.png"])
+    service.upload(["a.png"], metadata={"perc-compression-quality": "100"})
 
     assert decoded(stack.image("a.png") or b"").tobytes() == decoded(png()).tobytes()
 

@@ -195,7 +195,7 @@ def test_the_domain_does_not_read_the_environment(module: str) -> None:
     assert environment_uses(DOMAIN[module]) == []
 
 
-def test_the_codec_process_sets_one_variable() -> None:
+def test_the_codec_process_sets_its_libraries_variables() -> None:
     file = DOMAIN["imagepress.codec_process"]
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "environ" in line]
 

@@ -74,10 +74,10 @@ def talkative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(folder))
 
 
-def request_for(folder: Path, data: bytes, name: str = "image") -> CodecRequest:
+def request_for(folder: Path, data: bytes, name: str = "image", quality: int = 80) -> CodecRequest:
     source = folder / name
     source.write_bytes(data)
-    return CodecRequest(source, folder / f"{name}.out", read_header(source), 80)
+    return CodecRequest(source, folder / f"{name}.out", read_header(source), quality)
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +242,7 @@ def test_last_words_are_passed_on_and_are_short(pool: CodecPool, tmp_path: Path)
 def test_last_words_are_those_of_this_picture(
     talkative: None, pool: CodecPool, tmp_path: Path
 ) -> None:
-    pool.encode(request_for(tmp_path, png()), SECONDS)
+    pool.encode(request_for(tmp_path, png(), quality=100), SECONDS)
     os.kill(only_child(), signal.SIGSTOP)
 
     failed = killed_while_encoding(pool, request_for(tmp_path, jpeg()))
@@ -373,13 +373,14 @@ def test_a_codec_that_prints_does_not_break_the_protocol(
     talkative: None, pool: CodecPool, tmp_path: Path
 ) -> None:
     for _ in range(3):
-        assert pool.encode(request_for(tmp_path, png()), SECONDS) == Encoded("oxipng", None)
+        request = request_for(tmp_path, png(), quality=100)
+        assert pool.encode(request, SECONDS) == Encoded("oxipng", None)
 
 
 def test_a_codec_that_prints_says_nothing_on_our_own_output(
     talkative: None, pool: CodecPool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pool.encode(request_for(tmp_path, png()), SECONDS)
+    pool.encode(request_for(tmp_path, png(), quality=100), SECONDS)
 
     assert capfd.readouterr() == ("", "")
 

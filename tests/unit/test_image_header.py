@@ -66,7 +66,8 @@ def test_a_jpeg_says_its_size_and_channels(
 ) -> None:
     data = jpeg(photograph(mode, (50, 31)), progressive=progressive)
 
-    assert header(data) == ImageHeader(ImageFormat.JPEG, 50, 31, 8, channels)
+    expected = ImageHeader(ImageFormat.JPEG, 50, 31, 8, channels, scattered=progressive)
+    assert header(data) == expected
 
 
 @pytest.mark.parametrize(("colour", "depth"), PNG_KINDS)

@@ -1,4 +1,8 @@
-"""PNG: better filters and deflate, and smaller colour types that hold the very same pixels."""
+"""PNG: with a loss that cannot be seen where that is smaller, and packed better without one.
+
+Without loss means better filters and deflate, and smaller colour types that hold the very same
+pixels. Metadata are carried over either way.
+"""
 
 from mmap import mmap
 from pathlib import Path
@@ -9,11 +13,12 @@ from PIL import Image
 from imagepress import png_structure as structure
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import fidelity
+from imagepress.codecs.lossy_png import WORK, smallest_lossy
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageHeader
 from imagepress.outcome import FailureCode, SkipReason
+from imagepress.settings import LOSSLESS_QUALITY
 
-LEVEL = 2
 DEEP = 16
 
 _LEFT_ALONE = {
@@ -24,19 +29,40 @@ _LEFT_ALONE = {
 
 
 def compress_png(request: CodecRequest) -> Encoded:
-    """Pack the source without loss, whatever the quality; see the package for the contract."""
-    source, output, header = request.source, request.output, request.header
-    data = source.read_bytes()
+    """Write the smallest that the quality allows; see the package for the contract."""
+    data = request.source.read_bytes()
     refuse_what_would_be_lost(data)
-    picture = fidelity.load(source, header)
+    picture = fidelity.load(request.source, request.header)
+    work = WORK[request.effort]
+    lossy = None
+    if request.quality < LOSSLESS_QUALITY:
+        lossy = smallest_lossy(picture, data, request.header, request.quality, work)
+    if lossy is None or len(lossy.data) >= work.lossless_above * len(data):
+        _write_lossless(data, picture, request, work.lossless_level)
+        if lossy is None or len(lossy.data) >= request.output.stat().st_size:
+            return Encoded("oxipng", None)
+    request.output.write_bytes(lossy.data)
+    return Encoded(lossy.encoder, request.quality)
+
+
+def pack_png(request: CodecRequest) -> Encoded:
+    """Pack without loss, whatever the quality, in less memory; see the package."""
+    data = request.source.read_bytes()
+    refuse_what_would_be_lost(data)
+    picture = fidelity.load(request.source, request.header)
+    _write_lossless(data, picture, request, WORK[request.effort].lossless_level)
+    return Encoded("oxipng", None)
+
+
+def _write_lossless(data: bytes, picture: Image.Image, request: CodecRequest, level: int) -> None:
+    output, header = request.output, request.header
     try:
-        _write_verified(_pack(data, header, reduce=True), data, picture, output, header)
+        _write_verified(_pack(data, header, level, reduce=True), data, picture, output, header)
     except RowFailed as failed:
         if failed.code is not FailureCode.UNFAITHFUL:
             raise
         # A smaller colour type that reads as another picture: keep the one that there is.
-        _write_verified(_pack(data, header, reduce=False), data, picture, output, header)
-    return Encoded("oxipng", None)
+        _write_verified(_pack(data, header, level, reduce=False), data, picture, output, header)
 
 
 def _write_verified(
@@ -63,11 +89,11 @@ def _unsupported(why: str) -> RowSkipped:
     return RowSkipped(SkipReason.UNSUPPORTED_IMAGE, f"The PNG is left as it is: {why}.")
 
 
-def _pack(data: bytes, header: ImageHeader, *, reduce: bool) -> bytes:
+def _pack(data: bytes, header: ImageHeader, level: int, *, reduce: bool) -> bytes:
     try:
         return oxipng.optimize_from_memory(
             data,
-            level=LEVEL,
+            level=level,
             strip=oxipng.StripChunks.none(),
             interlace=None,
             # Palettes may get narrower; a picture with 16 bits keeps them.
