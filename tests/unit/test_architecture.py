@@ -200,4 +200,6 @@ def test_the_codec_process_sets_its_libraries_variables() -> None:
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "environ" in line]
 
     assert environment_uses(file) == ["os.environ"]
-    assert [line.strip() for line in lines] == ['os.environ["RAYON_NUM_THREADS"] = "1"']
+    assert [line.strip() for line in lines] == [
+        'os.environ.update(dict.fromkeys(SINGLE_THREADED, "1"))'
+    ]

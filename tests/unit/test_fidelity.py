@@ -283,3 +283,15 @@ def test_what_does_not_decode_is_damaged(tmp_path: Path, data: bytes) -> None:
 
 def test_pillow_s_own_limit_on_pixels_is_not_in_the_way() -> None:
     assert Image.MAX_IMAGE_PIXELS is None
+
+
+def test_the_low_bytes_of_deep_samples_count() -> None:
+    samples = [5_000 * number for number in range(12)]
+    one = raw_png(2, 16, size=(2, 2), samples=samples)
+    other = raw_png(2, 16, size=(2, 2), samples=[samples[0] + 1, *samples[1:]])
+
+    fidelity.verify_deep(one, one)
+    with pytest.raises(RowFailed, match="pixels differ") as failed:
+        fidelity.verify_deep(one, other)
+
+    assert failed.value.code is FailureCode.UNFAITHFUL

@@ -71,6 +71,8 @@ def _write_verified(
     _check_metadata(data, packed)
     output.write_bytes(packed)
     fidelity.verify(picture, output, header, quality=None)
+    if header.depth == DEEP:
+        fidelity.verify_deep(data, packed)
 
 
 def refuse_what_would_be_lost(data: bytes | mmap) -> None:
