@@ -380,3 +380,14 @@ def test_a_loss_that_saves_next_to_nothing_is_not_made(press: Press) -> None:
 
     packed = press(data, 100)
     assert pressed.encoded.lossless or len(pressed.data) < 0.98 * len(packed.data)
+
+
+@pytest.mark.parametrize("effort", Effort)
+@pytest.mark.parametrize("quality", [0, 1, 99])
+def test_every_quality_and_effort_is_served(tmp_path: Path, quality: int, effort: Effort) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    source.write_bytes(jpeg(photograph(size=(90, 70)), 98))
+
+    compress_jpeg(CodecRequest(source, output, read_header(source), quality, effort))
+
+    assert output.stat().st_size < source.stat().st_size

@@ -8,8 +8,9 @@ jpegli encodes and libjpeg-turbo checks, or the other way round where jpegli or 
 similarity is missing: no decoder vouches for its own encoder.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import mozjpeg_lossless_optimization
@@ -31,6 +32,7 @@ PADDING = b"\0\r\n\t "
 JFIF = b"\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 # Where most blocks are cut off at the edge, the mean of a block is not that of its pixels.
 NARROW = 64
+SMALL_PIXELS = 1 << 17
 # A lossy pass that saves less than this is only worth it where packing alone saves much less.
 WORTHWHILE = 0.88
 NO_WORSE = 1.02
@@ -110,17 +112,26 @@ def _by_jpegli(picture: Image.Image, quality: int, effort: Effort) -> _Candidate
         coding = jpeg_choice.choose(picture, quality, effort)
         if coding is None:
             return None
-        encoded = jpegli.encode(picture, coding, progressive=True)
+        encoded = _smallest(picture, partial(jpegli.encode, picture, coding))
     except (jpegli.JpegliUnavailableError, SimilarityUnavailableError):
         return None
     return _Candidate(Encoded("jpegli", quality), encoded)
 
 
 def _by_libjpeg(picture: Image.Image, quality: int, effort: Effort) -> _Candidate | None:
+    encode = partial(jpeg_choice.encode_by_libjpeg, picture, quality)
     # Progressive scans save 2 %, and take twice as long to write and to verify.
-    progressive = effort is not Effort.FAST
-    encoded = jpeg_choice.encode_by_libjpeg(picture, quality, progressive=progressive)
+    fast = effort is Effort.FAST
+    encoded = encode(progressive=False) if fast else _smallest(picture, encode)
     return _Candidate(Encoded("pillow-jpeg", quality), encoded)
+
+
+def _smallest(picture: Image.Image, encode: Callable[..., bytes]) -> bytes:
+    """A progressive file, or one that is not where a small picture is smaller so."""
+    progressive = encode(progressive=True)
+    if picture.width * picture.height > SMALL_PIXELS:
+        return progressive
+    return min(progressive, encode(progressive=False), key=len)
 
 
 def _is_faithful(

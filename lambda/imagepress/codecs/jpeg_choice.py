@@ -219,6 +219,7 @@ def _bounded(distance: float) -> float:
 
 
 def _interpolated(table: dict[int, float], quality: int) -> float:
+    quality = max(quality, min(table))  # libjpeg knows no quality below 1 either
     low = max(known for known in table if known <= quality)
     high = min(known for known in table if known >= quality)
     if low == high:
