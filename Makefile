@@ -9,6 +9,8 @@ ENVIRONMENT := .venv/ready
 EMULATOR := .local/emulator/ready
 CDK := .local/cdk/ready
 PICTURES := .local/pictures/ready
+BENCH := .local/bench/ready
+BENCH_PICTURES := .local/bench-pictures/ready
 # Without compiled modules: they are compiled when first imported, and most never are.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-compile --require-hashes
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
@@ -27,7 +29,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test faults lint audit lock clean
+.PHONY: help setup demo up down test faults bench lint audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +51,9 @@ test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS choose
 faults: $(ENVIRONMENT) ## let every external call go wrong in turn, in every kind of run; the tests leave out what runs share
 	@FAULTS=all $(PYTHON) -m pytest tests/faults/test_every_call.py
 
+bench: $(BENCH) $(BENCH_PICTURES) ## compare the codecs with other tools: tables, and plots in .local/bench-results; BENCH_OPTIONS=--quick, --json
+	@.local/bench/bin/python -m bench.codecs $(BENCH_OPTIONS)
+
 lint: $(ENVIRONMENT) ## ruff and strict mypy
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
@@ -61,6 +66,8 @@ lock: $(ENVIRONMENT) ## compile the *.in files again; UPGRADE=--upgrade takes ne
 	$(COMPILE) $(UPGRADE) lambda/requirements.in -o lambda/requirements.txt
 	$(COMPILE) $(UPGRADE) requirements.in -o requirements.txt
 	$(COMPILE) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(UPGRADE) bench/requirements.in -o bench/requirements.txt
+	$(COMPILE) $(UPGRADE) --no-deps bench/pictures.in -o bench/pictures.txt
 	$(COMPILE) $(UPGRADE) local/requirements.in -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --no-deps local/pictures.in -o local/pictures.txt
 	cd local && ../.venv/bin/npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
@@ -103,4 +110,18 @@ $(PICTURES): local/pictures.txt | $(ENVIRONMENT)
 	@echo 'Fetching pictures'
 	@rm -rf .local/pictures
 	@$(PYTHON) $(PIP_INSTALL) --no-deps --target .local/pictures -r local/pictures.txt
+	@touch $@
+
+# The benchmark's rivals need numpy and more, which the project must not come to lean on.
+$(BENCH): bench/requirements.txt | $(ENVIRONMENT)
+	@echo 'Preparing the benchmark'
+	@rm -rf .local/bench
+	@$(PYTHON) -m venv .local/bench
+	@.local/bench/bin/python $(PIP_INSTALL) -r bench/requirements.txt
+	@touch $@
+
+$(BENCH_PICTURES): bench/pictures.txt | $(ENVIRONMENT)
+	@echo 'Fetching pictures for the benchmark'
+	@rm -rf .local/bench-pictures
+	@$(PYTHON) $(PIP_INSTALL) --no-deps --target .local/bench-pictures -r bench/pictures.txt
 	@touch $@
