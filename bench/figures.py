@@ -1,4 +1,4 @@
-"""From measurements to figures: ratios against the seed's call, scores, curves."""
+"""From measurements to figures: ratios against the original script, scores, curves."""
 
 import math
 import statistics
@@ -8,20 +8,20 @@ from itertools import pairwise
 from typing import Final
 
 from bench.measure import Generation, Measured
-from bench.tools import SEED, Tool
+from bench.tools import ORIGINAL, Tool
 
 QUALITY: Final = 80
 WORSE: Final = -0.3
-"""A picture that is so much below the seed's counts as below it: what the score itself may err."""
+"""A picture that is so much below the original's counts as below: what the score may err."""
 
 ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class JpegFigures:
-    """A tool against the seed's call at one quality; ratios are geometric means over pictures.
+    """A tool against the original script at one quality; ratios are geometric means over pictures.
 
-    `equal_bytes` is at the score of the seed's picture, interpolated, over the `equal_pictures`
+    `equal_bytes` is at the score of the original's picture, interpolated, over the `equal_pictures`
     that the tool's curve reaches. `cpu` is of the sums, `cpu_each` the mean of the ratios.
     """
 
@@ -73,7 +73,7 @@ class PngFigures:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A tool at one quality: mean bytes against the seed's at 80, mean score."""
+    """A tool at one quality: mean bytes against the original script's at 80, mean score."""
 
     quality: int
     bytes: float
@@ -110,33 +110,33 @@ class Results:
 
 
 def jpeg_figures(results: Results, tools: Sequence[Tool]) -> list[JpegFigures]:
-    """Each tool at `QUALITY` against the seed's call."""
-    seeds = results.at(SEED, QUALITY)
+    """Each tool at `QUALITY` against the original script."""
+    originals = results.at(ORIGINAL, QUALITY)
     figures = []
     for tool in tools:
         ours = results.at(tool.name, QUALITY)
-        pairs = list(zip(ours, seeds, strict=True))
-        gains = [one.score - seed.score for one, seed in pairs]
-        equal = _equal_bytes(results, tool, seeds)
+        pairs = list(zip(ours, originals, strict=True))
+        gains = [one.score - original.score for one, original in pairs]
+        equal = _equal_bytes(results, tool, originals)
         ms_ssims = [
-            (one.ms_ssim, seed.ms_ssim)
-            for one, seed in pairs
-            if one.ms_ssim is not None and seed.ms_ssim is not None
+            (one.ms_ssim, original.ms_ssim)
+            for one, original in pairs
+            if one.ms_ssim is not None and original.ms_ssim is not None
         ]
         figures.append(
             JpegFigures(
                 tool.name,
                 tool.title,
-                bytes=mean_ratio((one.size, seed.size) for one, seed in pairs),
+                bytes=mean_ratio((one.size, original.size) for one, original in pairs),
                 equal_bytes=mean_ratio(equal) if equal else None,
                 equal_pictures=len(equal),
                 worst=min(gains),
                 mean=statistics.fmean(gains),
                 below=sum(gain < WORSE for gain in gains),
                 ms_ssim=mean_ratio(ms_ssims),
-                ms_ssim_loss=mean_ratio((1 - one, 1 - seed) for one, seed in ms_ssims),
-                cpu=_cpu(ours, seeds),
-                cpu_each=mean_ratio((one.cpu, seed.cpu) for one, seed in pairs),
+                ms_ssim_loss=mean_ratio((1 - one, 1 - original) for one, original in ms_ssims),
+                cpu=_cpu(ours, originals),
+                cpu_each=mean_ratio((one.cpu, original.cpu) for one, original in pairs),
                 memory=max(one.memory for one in ours),
             )
         )
@@ -166,12 +166,12 @@ def low_figures(results: Results, tools: Sequence[str]) -> list[LowFigures]:
 
 def png_figures(results: Results, tools: Sequence[Tool], lossless: str) -> list[PngFigures]:
     """Each tool at `QUALITY` against Pillow; `lossless` is the tool that packs what fails."""
-    seeds = results.at(SEED, QUALITY)
-    kinds = dict.fromkeys(one.job.source.kind for one in seeds)
+    originals = results.at(ORIGINAL, QUALITY)
+    kinds = dict.fromkeys(one.job.source.kind for one in originals)
     figures = []
     for tool in tools:
         ours = results.at(tool.name, QUALITY)
-        pairs = list(zip(ours, seeds, strict=True))
+        pairs = list(zip(ours, originals, strict=True))
         of_kind = {
             kind: [pair for pair in pairs if pair[0].job.source.kind == kind] for kind in kinds
         } | {ALL: pairs}
@@ -180,18 +180,18 @@ def png_figures(results: Results, tools: Sequence[Tool], lossless: str) -> list[
                 tool.name,
                 tool.title,
                 bytes={
-                    kind: mean_ratio((one.size, seed.size) for one, seed in some)
+                    kind: mean_ratio((one.size, original.size) for one, original in some)
                     for kind, some in of_kind.items()
                 },
-                gated_bytes=_gated_bytes(results, tool, lossless, seeds),
+                gated_bytes=_gated_bytes(results, tool, lossless, originals),
                 median=statistics.median(one.score for one in ours),
                 worst=min(one.score for one in ours),
                 below=sum(one.score < QUALITY + WORSE for one in ours),
                 cpu={
-                    kind: _cpu([one for one, _ in some], [seed for _, seed in some])
+                    kind: _cpu([one for one, _ in some], [original for _, original in some])
                     for kind, some in of_kind.items()
                 },
-                cpu_each=mean_ratio((one.cpu, seed.cpu) for one, seed in pairs),
+                cpu_each=mean_ratio((one.cpu, original.cpu) for one, original in pairs),
                 memory=max(one.memory for one in ours),
             )
         )
@@ -200,15 +200,15 @@ def png_figures(results: Results, tools: Sequence[Tool], lossless: str) -> list[
 
 def curve(results: Results, tool: Tool) -> list[Point]:
     """The tool's qualities, each as one point; of a lossless tool the only one there is."""
-    seeds = results.at(SEED, QUALITY)
+    originals = results.at(ORIGINAL, QUALITY)
     points = []
     for quality in tool.curve or (QUALITY,):
         ours = results.at(tool.name, quality)
-        pairs = zip(ours, seeds, strict=True)
+        pairs = zip(ours, originals, strict=True)
         points.append(
             Point(
                 quality,
-                mean_ratio((one.size, seed.size) for one, seed in pairs),
+                mean_ratio((one.size, original.size) for one, original in pairs),
                 statistics.fmean(one.score for one in ours),
             )
         )
@@ -249,32 +249,32 @@ def interpolated(points: Iterable[tuple[float, float]], score: float) -> float |
 
 
 def _equal_bytes(
-    results: Results, tool: Tool, seeds: Sequence[Measured]
+    results: Results, tool: Tool, originals: Sequence[Measured]
 ) -> list[tuple[float, float]]:
     found = []
-    for seed in seeds:
-        measured = results.of_picture(tool.name, seed.job.source.name)
-        size = interpolated(((one.score, one.size) for one in measured), seed.score)
+    for original in originals:
+        measured = results.of_picture(tool.name, original.job.source.name)
+        size = interpolated(((one.score, one.size) for one in measured), original.score)
         if size is not None:
-            found.append((size, float(seed.size)))
+            found.append((size, float(original.size)))
     return found
 
 
 def _gated_bytes(
-    results: Results, tool: Tool, lossless: str, seeds: Sequence[Measured]
+    results: Results, tool: Tool, lossless: str, originals: Sequence[Measured]
 ) -> float | None:
     if not tool.curve:
         return None
     packed = {one.job.source.name: one.size for one in results.at(lossless, QUALITY)}
     pairs = []
-    for seed in seeds:
-        name = seed.job.source.name
+    for original in originals:
+        name = original.job.source.name
         points = [(one.score, float(one.size)) for one in results.of_picture(tool.name, name)]
         size = interpolated(points, QUALITY)
         good = [size for score, size in points if score >= QUALITY]
-        pairs.append((min(size or math.inf, packed[name], *good), float(seed.size)))
+        pairs.append((min(size or math.inf, packed[name], *good), float(original.size)))
     return mean_ratio(pairs)
 
 
-def _cpu(ours: Sequence[Measured], seeds: Sequence[Measured]) -> float:
-    return sum(one.cpu for one in ours) / sum(one.cpu for one in seeds)
+def _cpu(ours: Sequence[Measured], originals: Sequence[Measured]) -> float:
+    return sum(one.cpu for one in ours) / sum(one.cpu for one in originals)

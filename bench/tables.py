@@ -115,11 +115,15 @@ def big_table(figures: Sequence[Big]) -> str:
             f"{one.source_bytes / 1e6:,.0f}",
             f"{one.output_bytes / 1e6:,.0f}",
             f"{one.memory:.0f}",
+            f"{one.own_memory:.0f}",
             f"{one.cpu:.0f}",
         )
         for one in figures
     )
-    return _table(("picture", "codec", "MB before", "MB after", "peak MB", "CPU s"), rows)
+    return _table(
+        ("picture", "codec", "MB before", "MB after", "peak MB", "without mapped files", "CPU s"),
+        rows,
+    )
 
 
 def _equal(figures: JpegFigures, pictures: int) -> str:

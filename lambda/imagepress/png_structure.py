@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
-from mmap import mmap
+from typing import Protocol
 
 from imagepress.image_header import PNG_SIGNATURE
 
@@ -14,6 +14,14 @@ PIXEL_CHUNKS = frozenset(
 PIXELS_THEMSELVES = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 # Of the rest, what any picture of the same colour type can keep.
 KEPT_WITH_COLOUR_TYPE = frozenset({b"bKGD", b"sBIT"})
+
+
+class Sliceable(Protocol):
+    """Bytes, or a file that gives out slices as bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
 
 
 class MalformedPngError(ValueError):
@@ -41,7 +49,7 @@ class PngStructure:
         return {chunk.kind for chunk in self.chunks}
 
 
-def parse(data: bytes | mmap) -> PngStructure:
+def parse(data: Sliceable) -> PngStructure:
     """Walk all chunks of `data`; raise `MalformedPngError`."""
     position = len(PNG_SIGNATURE)
     chunks = []
@@ -57,7 +65,7 @@ def parse(data: bytes | mmap) -> PngStructure:
     raise MalformedPngError("it is truncated: no end of image")
 
 
-def metadata(data: bytes | mmap) -> list[tuple[bytes, bytes]]:
+def metadata(data: Sliceable) -> list[tuple[bytes, bytes]]:
     """The chunks that are not pixels, as sorted (type, payload); compressed ones by type only."""
     packed = (b"iCCP", b"zTXt")
     return sorted(

@@ -4,7 +4,6 @@ Without loss means better filters and deflate, and smaller colour types that hol
 pixels. Metadata are carried over either way.
 """
 
-from mmap import mmap
 from pathlib import Path
 
 import oxipng
@@ -75,7 +74,7 @@ def _write_verified(
         fidelity.verify_deep(data, packed)
 
 
-def refuse_what_would_be_lost(data: bytes | mmap) -> None:
+def refuse_what_would_be_lost(data: structure.Sliceable) -> None:
     """Raise the outcome of a PNG that is damaged, or has what no compression may touch."""
     try:
         parts = structure.parse(data)

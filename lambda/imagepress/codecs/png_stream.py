@@ -4,11 +4,10 @@ Nothing is decoded, so that no pixel can change, and memory does not grow with t
 """
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from typing import BinaryIO
 
 from imagepress import png_structure as structure
@@ -38,7 +37,8 @@ ADAM7 = (
 def deflate_png_again(request: CodecRequest) -> Encoded:
     """Pack the source without loss in little memory; see the package for the contract."""
     output, header = request.output, request.header
-    with _mapped(request.source) as data:
+    with request.source.open("rb") as source:
+        data = _File(source)
         refuse_what_would_be_lost(data)
         parts = structure.parse(data)
         _check_checksums(data, parts)
@@ -46,7 +46,8 @@ def deflate_png_again(request: CodecRequest) -> Encoded:
         strategy = _best_strategy(_filtered(data, parts, pixels))
         with output.open("wb") as stream:
             written = _write(stream, data, parts, pixels, strategy)
-    with _mapped(output) as data:
+    with output.open("rb") as result:
+        data = _File(result)
         parts = structure.parse(data)
         _check_checksums(data, parts)
         found = _digest(_filtered(data, parts, pixels))
@@ -62,8 +63,9 @@ class _Pixels:
     passes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, data: mmap, header: ImageHeader) -> "_Pixels":
-        interlaced = data[structure.parse(data).chunks[0].start + 12]
+    def of(cls, data: "_File", header: ImageHeader) -> "_Pixels":
+        start = structure.parse(data).chunks[0].start
+        (interlaced,) = data[start + 12 : start + 13]
         grid = ADAM7 if interlaced else ((0, 0, 1, 1),)
         passes = []
         for x, y, across, down in grid:
@@ -90,25 +92,37 @@ class _Pixels:
             start = end
 
 
-def _mapped(file: Path) -> mmap:
-    with file.open("rb") as stream:
-        return mmap(stream.fileno(), 0, access=ACCESS_READ)
+class _File:
+    """A file whose slices are read when they are asked for; mapped, all of it would be resident."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._descriptor = stream.fileno()
+        self._size = os.fstat(self._descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        return os.pread(self._descriptor, max(0, stop - start), start)
 
 
-def _check_checksums(data: mmap, parts: structure.PngStructure) -> None:
-    view = memoryview(data)
-    try:
-        for chunk in parts.chunks:
-            checksum = 0
-            for start in range(chunk.start - 4, chunk.end, BLOCK_BYTES):
-                checksum = zlib.crc32(view[start : min(start + BLOCK_BYTES, chunk.end)], checksum)
-            if checksum != int.from_bytes(data[chunk.end : chunk.end + 4]):
-                raise damaged("a chunk's checksum is wrong")
-    finally:
-        view.release()
+def _check_checksums(data: "_File", parts: structure.PngStructure) -> None:
+    for chunk in parts.chunks:
+        checksum = 0
+        for block in _read(data, chunk.start - 4, chunk.end):
+            checksum = zlib.crc32(block, checksum)
+        if checksum != int.from_bytes(data[chunk.end : chunk.end + 4]):
+            raise damaged("a chunk's checksum is wrong")
 
 
-def _filtered(data: mmap, parts: structure.PngStructure, pixels: _Pixels) -> Iterator[bytes]:
+def _read(data: "_File", start: int, end: int) -> Iterator[bytes]:
+    """These bytes in blocks."""
+    for at in range(start, end, BLOCK_BYTES):
+        yield data[at : min(at + BLOCK_BYTES, end)]
+
+
+def _filtered(data: "_File", parts: structure.PngStructure, pixels: _Pixels) -> Iterator[bytes]:
     """The filtered pixels; raise `RowFailed` unless they are exactly as many as there should be."""
     inflate = zlib.decompressobj()
     offset = 0
@@ -136,11 +150,10 @@ def _inflated(inflate: "zlib._Decompress", packed: Iterator[bytes]) -> Iterator[
             yield block
 
 
-def _packed(data: mmap, parts: structure.PngStructure) -> Iterator[bytes]:
+def _packed(data: "_File", parts: structure.PngStructure) -> Iterator[bytes]:
     for chunk in parts.chunks:
         if chunk.kind == b"IDAT":
-            for start in range(chunk.start, chunk.end, BLOCK_BYTES):
-                yield data[start : min(start + BLOCK_BYTES, chunk.end)]
+            yield from _read(data, chunk.start, chunk.end)
 
 
 def _best_strategy(blocks: Iterator[bytes]) -> int:
@@ -164,7 +177,7 @@ def _deflater(strategy: int) -> "zlib._Compress":
 
 
 def _write(
-    stream: BinaryIO, data: mmap, parts: structure.PngStructure, pixels: _Pixels, strategy: int
+    stream: BinaryIO, data: "_File", parts: structure.PngStructure, pixels: _Pixels, strategy: int
 ) -> bytes:
     """Write all chunks, the pixels' ones anew; what the filtered pixels hash to."""
     stream.write(PNG_SIGNATURE)
