@@ -20,7 +20,7 @@ class CodecEntry:
 
     Memory is `process_bytes`, as many bytes a pixel, and `file_copies` times the file: measured
     at 5 to 144 MP, rounded up. Deep pixels have 16 bits a sample, scattered ones are those of a
-    JPEG whose rows are not together.
+    JPEG whose rows are not together; where nothing is said of them they take as much as others.
     """
 
     name: str
@@ -28,18 +28,20 @@ class CodecEntry:
     module: str
     function: str
     bytes_a_pixel: float
-    bytes_a_deep_pixel: float
-    bytes_a_scattered_pixel: float
     file_copies: int
+    bytes_a_deep_pixel: float | None = None
+    bytes_a_scattered_pixel: float | None = None
     process_bytes: int = 120 * MEGABYTE
 
     def memory_needed(self, header: ImageHeader, file_size: int) -> int:
         """Bytes of memory that compressing and verifying this picture takes at most."""
-        a_pixel = self.bytes_a_pixel
+        a_pixel = None
         if header.depth == DEEP:
             a_pixel = self.bytes_a_deep_pixel
         elif header.scattered:
             a_pixel = self.bytes_a_scattered_pixel
+        if a_pixel is None:
+            a_pixel = self.bytes_a_pixel
         return self.process_bytes + int(header.pixels * a_pixel) + self.file_copies * file_size
 
 
@@ -50,8 +52,6 @@ CODECS = (
         module="imagepress.codecs.jpeg",
         function="compress_jpeg",
         bytes_a_pixel=18,
-        bytes_a_deep_pixel=18,
-        bytes_a_scattered_pixel=18,
         file_copies=3,
     ),
     CodecEntry(
@@ -60,8 +60,6 @@ CODECS = (
         module="imagepress.codecs.jpeg",
         function="compress_jpeg_by_libjpeg",
         bytes_a_pixel=18,
-        bytes_a_deep_pixel=18,
-        bytes_a_scattered_pixel=18,
         file_copies=3,
     ),
     CodecEntry(
@@ -70,7 +68,6 @@ CODECS = (
         module="imagepress.codecs.jpeg_stream",
         function="recode_jpeg",
         bytes_a_pixel=0.2,
-        bytes_a_deep_pixel=0.2,
         bytes_a_scattered_pixel=6.5,
         file_copies=0,
         process_bytes=200 * MEGABYTE,
@@ -82,7 +79,6 @@ CODECS = (
         function="compress_png",
         bytes_a_pixel=70,
         bytes_a_deep_pixel=40,
-        bytes_a_scattered_pixel=70,
         file_copies=3,
     ),
     CodecEntry(
@@ -92,7 +88,6 @@ CODECS = (
         function="pack_png",
         bytes_a_pixel=26,
         bytes_a_deep_pixel=40,
-        bytes_a_scattered_pixel=26,
         file_copies=3,
     ),
     CodecEntry(
@@ -101,8 +96,6 @@ CODECS = (
         module="imagepress.codecs.png_stream",
         function="deflate_png_again",
         bytes_a_pixel=0,
-        bytes_a_deep_pixel=0,
-        bytes_a_scattered_pixel=0,
         file_copies=0,
     ),
 )

@@ -17,6 +17,7 @@ from imagepress.marker import METADATA_NAME, Marker
 from imagepress.run import Run, RunStatus
 from imagepress.run_store import RunFiles, run_prefix
 from tests.faults.world import Image, World
+from tests.integration.service import size_that_stays
 from tests.integration.stack import RUNS
 from tests.pictures import decoded
 
@@ -111,15 +112,10 @@ def _check_accounts(world: World, report: Report) -> None:
         assert totals.rows <= len(rows)
         assert totals.compressed == counted["COMPRESSED"]
     before = sum(int(row["bytes_before"] or 0) for row in rows)
-    after = sum(int(row[_size_that_stays(row)] or 0) for row in rows)
+    after = sum(int(row[size_that_stays(row)] or 0) for row in rows)
     assert (summary["bytes_before"], summary["bytes_after"]) == (before, after)
     if run.status is RunStatus.COMPLETED:
         assert (totals.bytes_before, totals.bytes_after) == (before, after)
-
-
-def _size_that_stays(row: dict[str, str]) -> str:
-    """Only an object that was written has another size now; a dry run's is an estimate."""
-    return "bytes_after" if row["outcome"] in ("COMPRESSED", "RESTORED") else "bytes_before"
 
 
 def _check_files(world: World, report: Report) -> None:

@@ -166,7 +166,7 @@ def _table(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
 
 
-def _size_that_stays(row: dict[str, str]) -> str:
+def size_that_stays(row: dict[str, str]) -> str:
     """Only an object that was written has another size now; a dry run's is an estimate."""
     return "bytes_after" if row["outcome"] in ("COMPRESSED", "RESTORED") else "bytes_before"
 
@@ -185,7 +185,7 @@ def _check(found: FinishedRun, results: bytes, stack: Stack) -> None:
     assert summary["reasons"] == Counter(row["reason"] for row in rows if row["reason"])
     totals = stack.table.progress(run).totals
     before = sum(int(row["bytes_before"] or 0) for row in rows)
-    after = sum(int(row[_size_that_stays(row)] or 0) for row in rows)
+    after = sum(int(row[size_that_stays(row)] or 0) for row in rows)
     assert (summary["bytes_before"], summary["bytes_after"]) == (before, after)
     assert summary["bytes_saved"] == before - after
     if run.status is RunStatus.COMPLETED:

@@ -186,19 +186,23 @@ def _with_metadata(encoded: bytes, source: bytes, parts: structure.JpegStructure
 
     Adobe's is left out: it describes the pixels. A source without JFIF's gets one.
     """
-    carried = [
-        source[segment.start : segment.end]
-        for segment in parts.segments
-        if is_metadata(segment) and segment.marker != structure.APP14
-    ]
+    carried = [source[segment.start : segment.end] for segment in carried_over(parts)]
     has_jfif = any(segment.marker == structure.APP0 for segment in parts.segments)
-    picture = next(s for s in structure.parse(encoded).segments if not is_metadata(s))
+    picture = next(s for s in structure.parse(encoded).segments if not _is_metadata(s))
     start = encoded[:2] + (b"" if has_jfif else JFIF)
     return start + b"".join(carried) + encoded[picture.start :]
 
 
-def is_metadata(segment: structure.Segment) -> bool:
-    """Whether a segment says something of the picture, and not how its pixels are coded."""
+def carried_over(parts: structure.JpegStructure) -> list[structure.Segment]:
+    """The segments that a picture that is coded again keeps."""
+    return [
+        segment
+        for segment in parts.segments
+        if _is_metadata(segment) and segment.marker != structure.APP14
+    ]
+
+
+def _is_metadata(segment: structure.Segment) -> bool:
     is_app = structure.APP0 <= segment.marker <= structure.APP15
     return is_app or segment.marker == structure.COM
 

@@ -15,8 +15,8 @@ from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import fidelity, jpeg_choice, jpegli_rows
 from imagepress.codecs.jpeg import (
     JFIF,
+    carried_over,
     has_spare_quality,
-    is_metadata,
     parse,
     refuse_what_would_be_lost,
 )
@@ -67,11 +67,7 @@ def _too_large(why: str) -> RowFailed:
 
 def _metadata(data: mmap, parts: structure.JpegStructure) -> list[tuple[int, bytes]]:
     """The segments that are carried over; see `jpeg` for which."""
-    carried = [
-        (segment.marker, segment.payload(data))
-        for segment in parts.segments
-        if is_metadata(segment) and segment.marker != structure.APP14
-    ]
+    carried = [(segment.marker, segment.payload(data)) for segment in carried_over(parts)]
     has_jfif = any(marker == structure.APP0 for marker, _ in carried)
     return carried if has_jfif else [(structure.APP0, JFIF[4:]), *carried]
 

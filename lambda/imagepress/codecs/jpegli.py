@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from ctypes import POINTER, addressof, byref, c_char_p, c_float, c_int, c_size_t, c_ulong, c_void_p
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Final
 
 from PIL import Image, ImageChops, ImageOps, ImageStat
@@ -37,6 +37,7 @@ _STRUCTURE_BYTES: Final = 520
 _ERROR_HANDLER_BYTES: Final = 168
 _OPTIMIZE_CODING_OFFSET: Final = 264
 _BAND_ROWS: Final = 64
+_TABLES_KEPT: Final = 256
 _HALVINGS: Final = 16
 _ERROR_STATUS: Final = 70
 _TEST_SIZE: Final = (70, 44)
@@ -121,6 +122,7 @@ def encode(picture: Image.Image, coding: Coding, *, progressive: bool) -> bytes:
     return _encode(tested_library(), picture, coding, progressive=progressive)
 
 
+@lru_cache(maxsize=_TABLES_KEPT)
 def distance_of(table: tuple[int, ...], *, grey: bool) -> float | None:
     """The distance at which jpegli writes this luminance table; None where it never does.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from ctypes import addressof, byref, c_char_p, c_int, c_long, c_size_t, c_void_p
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -141,6 +142,7 @@ def _closed(stream: int, file: Path) -> None:
         raise OSError(ctypes.get_errno(), f"{file} cannot be written")
 
 
+@cache
 def _library() -> ctypes.CDLL:
     library = jpegli.tested_library()
     try:

@@ -42,7 +42,7 @@ def deflate_png_again(request: CodecRequest) -> Encoded:
         refuse_what_would_be_lost(data)
         parts = structure.parse(data)
         _check_checksums(data, parts)
-        pixels = _Pixels.of(data, header)
+        pixels = _Pixels.of(data, parts, header)
         strategy = _best_strategy(_filtered(data, parts, pixels))
         with output.open("wb") as stream:
             written = _write(stream, data, parts, pixels, strategy)
@@ -63,8 +63,8 @@ class _Pixels:
     passes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, data: "_File", header: ImageHeader) -> "_Pixels":
-        start = structure.parse(data).chunks[0].start
+    def of(cls, data: "_File", parts: structure.PngStructure, header: ImageHeader) -> "_Pixels":
+        start = parts.chunks[0].start
         (interlaced,) = data[start + 12 : start + 13]
         grid = ADAM7 if interlaced else ((0, 0, 1, 1),)
         passes = []
