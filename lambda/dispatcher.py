@@ -40,7 +40,6 @@ _starter = Starter(
 )
 _dispatcher = Dispatcher(
     completion=_completion,
-    store=_store,
     manifests=_manifests,
     dispatches=_dispatches,
     chunk_queue=_environment.queue("CHUNK_QUEUE_URL", _sqs),

@@ -1,12 +1,14 @@
 """The dispatcher's steps: sends a run's manifest out in numbered chunks.
 
 Each step may die anywhere: the next goes on from the cursor, and a chunk sent twice is the same
-chunk. Before chunks are sent a limit for their numbers is written down, so that whoever stops the
-run knows which may be on their way.
+chunk. Chunks go out in waves. Before each a limit for their numbers is written down, so that
+whoever stops the run knows which may be on their way.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import batched
 
 from imagepress.chunk import Chunk, batches, chunks
 from imagepress.completion import Completion
@@ -15,9 +17,11 @@ from imagepress.manifest_store import ManifestStore
 from imagepress.messages import dispatch_message
 from imagepress.queues import Queue
 from imagepress.run import Cursor, ManifestPointer, Run, RunStatus
-from imagepress.run_store import RunStore, run_prefix
 
-CHUNKS_A_COMMIT = 200
+# Each wave costs a write to the table; what a step that dies has sent of one is sent again.
+CHUNKS_A_WAVE = 200
+# SQS answers in 10 to 20 ms: with one sender it would be waited for most of the time.
+SENDERS = 8
 STEP_RESERVE_SECONDS = 15.0
 MAX_HOPS = 10_000
 
@@ -27,7 +31,6 @@ class Dispatcher:
     """What it takes to send a manifest out."""
 
     completion: Completion
-    store: RunStore
     manifests: ManifestStore
     dispatches: Queue
     chunk_queue: Queue
@@ -44,57 +47,51 @@ class Dispatcher:
         try:
             if hop > MAX_HOPS:
                 raise Refused(f"The CSV was not sent out after {MAX_HOPS:,} steps.")
-            unpacked = self._unpacked(run, run.manifest) if run.manifest.gzipped else run
-            if unpacked is None or self._send(unpacked, hop, seconds_left):
+            if self._send(run, run.manifest, hop, seconds_left):
                 self.completion.finish_if_done(run_id)
         except Refused as refusal:
             self.completion.stop(run_id, RunStatus.FAILED, str(refusal))
 
-    def _unpacked(self, run: Run, packed: ManifestPointer) -> Run | None:
-        """Write a gzipped manifest out as a plain one, so that a cursor is a byte offset."""
-        store = self.store
-        key = f"{run_prefix(run.run_id)}manifest.csv"
-        head = store.upload_blocks(self.manifests.plain_blocks(packed), key)
-        plain = replace(
-            packed,
-            bucket=store.bucket,
-            key=key,
-            version_id=head.get("VersionId"),
-            etag=head["ETag"],
-            size=head["ContentLength"],
-            gzipped=False,
-        )
-        return self.completion.runs.use_manifest(run, plain)
-
-    def _send(self, run: Run, hop: int, seconds_left: Callable[[], float]) -> bool:
+    def _send(
+        self,
+        run: Run,
+        manifest: ManifestPointer,
+        hop: int,
+        seconds_left: Callable[[], float],
+    ) -> bool:
         """Whether the manifest's end was reached, by this step or another."""
-        if run.manifest is None or run.cursor is None:
-            return True
-        runs, cursor = self.completion.runs, run.cursor
-        rows = self.manifests.rows(run.manifest, cursor)
+        runs, cursor = self.completion.runs, run.cursor or Cursor(manifest.start)
+        rows = self.manifests.rows(manifest, cursor)
         cut = chunks(run.run_id, rows, run.chunk_size, first=cursor.chunk)
-        for batch in batches((chunk, chunk.to_message()) for chunk in cut):
-            last = batch[-1][0]
-            if last.number >= run.chunk_limit:
-                moved = runs.move_cursor(run, cursor, last.number + 1 + CHUNKS_A_COMMIT)
+        with ThreadPoolExecutor(SENDERS, thread_name_prefix="sender") as senders:
+            for wave in batched(cut, CHUNKS_A_WAVE):
+                last = wave[-1]
+                limit = max(run.chunk_limit, last.number + 1)
+                moved = runs.move_cursor(run, cursor, limit)
                 if moved is None:
                     return False
                 run = moved
-            bodies = [body for chunk, body in batch if not self._is_done(run, chunk)]
-            if bodies:
-                self.chunk_queue.send_batch(bodies)
-            cursor = Cursor(last.rows[-1].end, last.number + 1, last.rows[-1].number + 1)
-            if seconds_left() < STEP_RESERVE_SECONDS:
-                if runs.move_cursor(run, cursor, run.chunk_limit) is not None:
-                    self.dispatches.send(dispatch_message(run.run_id, hop + 1))
-                return False
+                todo = batches((chunk, chunk.to_message()) for chunk in self._open(run, wave))
+                for _ in senders.map(self._send_batch, todo):
+                    pass
+                row = last.rows[-1]
+                cursor = Cursor(row.end, last.number + 1, row.number + 1, row.file)
+                if seconds_left() < STEP_RESERVE_SECONDS:
+                    if runs.move_cursor(run, cursor, run.chunk_limit) is not None:
+                        self.dispatches.send(dispatch_message(run.run_id, hop + 1))
+                    return False
         # None: another step was quicker, or the answer to our own write was lost; both are done.
         runs.finish_dispatch(run, cursor)
         return True
 
-    def _is_done(self, run: Run, chunk: Chunk) -> bool:
-        """Only a run that is sent out again can have chunks that are done."""
+    def _send_batch(self, batch: list[tuple[Chunk, str]]) -> None:
+        self.chunk_queue.send_batch([body for _, body in batch])
+
+    def _open(self, run: Run, wave: Sequence[Chunk]) -> list[Chunk]:
+        """Those that are not done; only a run that is sent out again can have some that are."""
         if not run.resends:
-            return False
-        state = self.completion.runs.chunk_state(run.run_id, chunk.number)
-        return state.done_attempt is not None
+            return list(wave)
+        states = self.completion.runs.chunk_states(run.run_id, [chunk.number for chunk in wave])
+        return [
+            chunk for chunk, state in zip(wave, states, strict=True) if state.done_attempt is None
+        ]

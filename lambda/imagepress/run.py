@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from imagepress.manifest import S3List
 from imagepress.outcome import Totals
+from imagepress.pinned_object import PinnedObject
 from imagepress.settings import RunSettings
 
 MAX_SHARDS = 32
-CHUNKS_A_SHARD = 1000
+CHUNKS_A_SHARD = 16
 
 
 class RunStatus(StrEnum):
@@ -29,30 +31,28 @@ WORKING = (RunStatus.RUNNING, RunStatus.STOPPING)
 
 @dataclass(frozen=True, slots=True)
 class ManifestPointer:
-    """One version of a manifest: bytes that cannot change while a run reads them.
+    """A manifest that cannot change while a run reads it.
 
-    `column` is the index of `path`, `extra` are those of other columns that rows carry along;
-    rows start at byte `start`; `size` in bytes.
+    `column` is the index of the field with the key, `extra` are those of other columns that rows
+    carry along; rows start at byte `start`. With `inventory` the pinned object names the files.
     """
 
-    bucket: str
-    key: str
-    version_id: str | None
-    etag: str
-    size: int
+    pinned: PinnedObject
     column: int
     start: int
-    gzipped: bool = False
     extra: tuple[int, ...] = ()
+    s3_list: S3List | None = None
+    inventory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far the dispatcher is: next byte of the manifest, next chunk, next row."""
+    """How far the dispatcher is: next byte of the manifest's file, next chunk, next row."""
 
     offset: int
     chunk: int = 0
     row: int = 1
+    file: int = 0
 
 
 @dataclass(frozen=True, slots=True)

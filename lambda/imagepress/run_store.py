@@ -1,16 +1,14 @@
 """The runs bucket: the parts that attempts leave, and what a finished run leaves for people."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from imagepress.aws_errors import error_code, passing_errors
-from imagepress.block_stream import BlockStream
 from imagepress.errors import PassingError
 from imagepress.journal import log_name
 from imagepress.part import Part, part_from_lines
@@ -98,20 +96,6 @@ class RunStore:
                 self._s3.upload_file(
                     str(file), self.bucket, key, ExtraArgs={"ContentType": content_type}
                 )
-        except S3UploadFailedError as error:
-            raise PassingError(f"Writing {key}: {error}") from error
-
-    def upload_blocks(self, blocks: Iterator[bytes], key: str) -> dict[str, Any]:
-        """Put a stream of any size in flat memory; return the new object's head."""
-        try:
-            with passing_errors(f"Writing {key}"):
-                self._s3.upload_fileobj(
-                    cast("IO[bytes]", BlockStream(blocks)),
-                    self.bucket,
-                    key,
-                    ExtraArgs={"ContentType": "text/csv; charset=utf-8"},
-                )
-                return dict(self._s3.head_object(Bucket=self.bucket, Key=key))
         except S3UploadFailedError as error:
             raise PassingError(f"Writing {key}: {error}") from error
 

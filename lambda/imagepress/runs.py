@@ -18,7 +18,9 @@ from botocore.exceptions import ClientError
 
 from imagepress.aws_errors import error_code, passing_errors
 from imagepress.errors import PassingError, TokenReused
+from imagepress.manifest import S3List
 from imagepress.outcome import Outcome, Totals
+from imagepress.pinned_object import PinnedObject
 from imagepress.run import (
     BucketFacts,
     ChunkState,
@@ -106,15 +108,6 @@ class RunsTable:
         return _run(item) if item else None
 
     # Dispatching
-
-    def use_manifest(self, run: Run, manifest: ManifestPointer) -> Run | None:
-        """Replace the manifest by its plain copy before the first row; None: somebody else did."""
-        cursor = Cursor(manifest.start)
-        return self._advance(
-            run,
-            {"manifest": json.dumps(asdict(manifest)), "cursor": json.dumps(asdict(cursor))},
-            {"manifest": manifest, "cursor": cursor},
-        )
 
     def move_cursor(self, run: Run, cursor: Cursor, chunk_limit: int) -> Run | None:
         """Record that everything before `cursor` is sent, and nothing from `chunk_limit` on.
@@ -525,7 +518,12 @@ def _run(item: Mapping[str, Any]) -> Run:
 
 
 def _pointer(values: dict[str, Any]) -> ManifestPointer:
-    return ManifestPointer(**{**values, "extra": tuple(values["extra"])})
+    listed = values["s3_list"]
+    if listed:
+        left_out = tuple((index, value) for index, value in listed["left_out"])
+        listed = S3List(**{**listed, "left_out": left_out})
+    given = {"pinned": PinnedObject(**values["pinned"]), "extra": tuple(values["extra"])}
+    return ManifestPointer(**{**values, **given, "s3_list": listed})
 
 
 def _chunk_state(number: int, item: Mapping[str, Any]) -> ChunkState:

@@ -71,7 +71,9 @@ class Starter:
         bucket = self._bucket(wish.values.get("bucket_name"))
         settings = with_defaults(self.deployment.run_defaults, wish.values)
         check_temp_dir(settings.temp_dir)
-        found = self.manifests.inspect(wish.csv.bucket, wish.csv.key, wish.csv.version_id)
+        found = self.manifests.inspect(
+            wish.csv.bucket, wish.csv.key, wish.csv.version_id, images_bucket=bucket
+        )
         facts = self.look_at(bucket)
         notes = list(wish.notes)
         if not facts.versioned and not settings.backup_prefix and not settings.only_measures:
@@ -92,7 +94,7 @@ class Starter:
         if target.status in (*WORKING, RunStatus.REPORTING):
             raise Refused(f"run_id: {wanted} is still {target.status}; cancel it or let it end.")
         undo = RunFiles.of(target).undo
-        found = self.manifests.inspect(self.store.bucket, undo, None, UNDO_COLUMNS)
+        found = self.manifests.inspect(self.store.bucket, undo, None, extra=UNDO_COLUMNS)
         facts = self.look_at(self._bucket(target.bucket_name))
         run = self._run(
             run_id,

@@ -8,22 +8,27 @@ from collections.abc import Iterable
 import pytest
 from botocore.response import StreamingBody
 
-from imagepress import queues
-from imagepress.chunk import Chunk
+from imagepress import dispatch, queues
+from imagepress.chunk import BATCH_ENTRIES, Chunk
 from imagepress.dispatch import MAX_HOPS
-from imagepress.run_store import run_prefix
 from tests.integration.pump import Delivery, Pump, newest
 from tests.integration.service import Service, csv_of
-from tests.integration.stack import CHUNKS, DISPATCHES, RUNS, TABLE, TRIGGER, Stack, queue_url
-from tests.integration.wire import Call, Wire, die, lose_the_answer, refuse, throttle
+from tests.integration.stack import CHUNKS, DISPATCHES, TABLE, TRIGGER, Stack, queue_url
+from tests.integration.wire import Call, Wire, die, lose_the_answer, throttle
 from tests.pictures import jpeg, photograph
 
 KEYS = [f"missing/{number}.jpg" for number in range(45)]
 
 
+@pytest.fixture(autouse=True)
+def small_waves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wave of chunks is what one request sends."""
+    monkeypatch.setattr(dispatch, "CHUNKS_A_WAVE", BATCH_ENTRIES)
+
+
 @pytest.fixture
 def run_id(service: Service, many_workers: None) -> str:
-    """A run of 45 chunks with a row each, in 5 batches, of which none has been sent."""
+    """A run of 45 chunks with a row each, in 5 waves, of which none has been sent."""
     return service.start_upload(KEYS)
 
 
@@ -120,13 +125,14 @@ def test_a_step_that_is_delivered_twice_sends_the_same_chunks(
 def test_two_steps_at_once_send_the_same_chunks(
     pump: Pump, stack: Stack, wire: Wire, run_id: str
 ) -> None:
-    """The other step sends all while this one is about to send its first batch."""
+    """The other step sends all while this one is about to send its first wave, its only one."""
     (step,) = pump.waiting(DISPATCHES)
     wire.before("SendMessageBatch", lambda _: pump.deliver_copy(step))
 
     assert finish_dispatching(pump, stack, run_id) == 1
 
-    assert_all_sent(pump, copies=2)
+    assert_all_sent(pump, copies=None)
+    assert len(pump.waiting(CHUNKS)) == len(KEYS) + BATCH_ENTRIES
 
 
 def test_of_two_steps_at_once_only_one_goes_on(
@@ -299,45 +305,26 @@ def packed_run_id(service: Service, many_workers: None) -> str:
     return service.start_upload(gzip.compress(csv_of(KEYS)), key="list.csv.gz")
 
 
-def test_a_gzipped_manifest_is_unpacked_once(
-    pump: Pump, stack: Stack, wire: Wire, packed_run_id: str
+def test_a_gzipped_manifest_goes_out_in_as_many_steps(
+    pump: Pump, stack: Stack, packed_run_id: str
 ) -> None:
     pump.clock.seconds = 10
-    finish_dispatching(pump, stack, packed_run_id)
+
+    assert finish_dispatching(pump, stack, packed_run_id) >= 5
 
     assert_all_sent(pump)
-    key = f"{run_prefix(packed_run_id)}manifest.csv"
-    assert len(wire.made("PutObject", Bucket=RUNS, Key=key)) == 1
-    assert stack.s3.get_object(Bucket=RUNS, Key=key)["Body"].read() == csv_of(KEYS)
 
 
-@pytest.mark.parametrize(
-    ("operation", "moment"),
-    [
-        ("PutObject", "before"),
-        ("PutObject", "after"),
-        ("UpdateItem", "before"),
-        ("UpdateItem", "after"),
-    ],
-)
-def test_a_dispatcher_may_die_while_it_unpacks(
-    pump: Pump, stack: Stack, wire: Wire, packed_run_id: str, operation: str, moment: str
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_dispatcher_may_die_while_it_reads_a_gzipped_manifest(
+    pump: Pump, stack: Stack, wire: Wire, packed_run_id: str, nth: int
 ) -> None:
-    getattr(wire, moment)(operation, die)
+    pump.clock.seconds = 10
+    wire.before("GetObject", die, nth=nth, Bucket=TRIGGER)
 
     finish_dispatching(pump, stack, packed_run_id)
 
     assert pump.deaths == 1
-    assert_all_sent(pump)
-
-
-def test_a_runs_bucket_that_refuses_the_unpacked_manifest_is_tried_again(
-    pump: Pump, stack: Stack, wire: Wire, packed_run_id: str
-) -> None:
-    wire.before("PutObject", refuse("InternalError", status=500), times=2, Bucket=RUNS)
-
-    finish_dispatching(pump, stack, packed_run_id)
-
     assert_all_sent(pump)
 
 

@@ -14,7 +14,8 @@ from imagepress.chunk import (
     chunk_size,
     chunks,
 )
-from imagepress.manifest import MAX_KEY_BYTES, SHOWN_CHARACTERS, Row
+from imagepress.manifest import MAX_KEY_BYTES, Row
+from imagepress.records import SHOWN_CHARACTERS
 
 LONGEST_RUN_ID = f"20240201T120000Z-{'x' * 40}-01234567"
 HOSTILE_KEYS = [

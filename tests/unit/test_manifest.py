@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from imagepress.errors import Refused
 from imagepress.manifest import (
     MAX_KEY_BYTES,
-    MAX_LINE_BYTES,
-    MAX_QUOTED_RECORD_BYTES,
     Header,
     Row,
+    S3List,
     read_header,
     read_rows,
 )
+from imagepress.records import MAX_LINE_BYTES, MAX_QUOTED_RECORD_BYTES, read_records
 
 BOM = b"\xef\xbb\xbf"
 MEGABYTE = 1 << 20
@@ -345,3 +345,73 @@ def test_a_header_is_found_or_refused(data: bytes) -> None:
     except Refused:
         return
     assert header is None or 0 < header.end <= len(data)
+
+
+# S3's own lists
+
+LIST = S3List("pictures", left_out=((2, "false"),))
+
+
+def listed(data: bytes) -> list[Row]:
+    return list(read_rows([data], 1, offset=0, s3_list=LIST))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'"pictures","a%20b/%C3%A7%2B%25.jpg"',
+        b"pictures,a%20b/%C3%A7%2B%25.jpg",
+        b'"pictures","a+b/%c3%a7%2b%25.jpg","true"',
+        b'"pictures",a+b/%C3%A7%2B%25.jpg',
+    ],
+)
+def test_keys_of_s3s_own_lists_are_url_encoded(line: bytes) -> None:
+    assert [row.key for row in listed(line + b"\r\n")] == ["a b/ç+%.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"others,a.jpg", "the row names the bucket others; the run's is pictures"),
+        (b"pictures", "the row has no bucket and key"),
+        (b"pictures,%FF.jpg", "the path is not valid UTF-8"),
+        (b"pictures,%20", "the path is empty"),
+        (b"pictures," + b"%41" * 1025, "the path has 1,025 bytes; an S3 key has at most 1,024"),
+        (b'"pictures,a.jpg', "a quote is never closed"),
+    ],
+)
+def test_bad_rows_of_s3s_own_lists_say_why(line: bytes, problem: str) -> None:
+    assert [row.problem for row in listed(line)] == [problem]
+
+
+def test_what_is_not_there_now_is_no_row() -> None:
+    data = b'"pictures","a","true"\n"pictures","b","false"\n"pictures","c","true"\n'
+
+    assert [(row.number, row.key) for row in listed(data)] == [(1, "a"), (2, "c")]
+
+
+@pytest.mark.parametrize(
+    ("data", "is_list"),
+    [
+        (b"pictures,a.jpg\npictures,b.jpg,v1\n", True),
+        (BOM + b'"pictures","a.jpg"\n', True),
+        (b"pictures,title\na.jpg,x\n", False),
+        (b"pictures,a.jpg,v1,more\n", False),
+        (b"others,a.jpg\n", False),
+        (b"pictures\n", False),
+    ],
+)
+def test_a_list_for_s3_batch_operations_has_no_header(*, data: bytes, is_list: bool) -> None:
+    if is_list:
+        start = len(BOM) if data.startswith(BOM) else 0
+        assert read_header([data], (), "pictures") == Header(1, start, s3_list=S3List("pictures"))
+    else:
+        with pytest.raises(Refused, match="no column path"):
+            read_header([data], (), "pictures")
+
+
+@given(st.lists(st.lists(texts, min_size=1, max_size=3), max_size=8))
+def test_lists_in_which_all_is_quoted_are_read_as_python_reads_them(table: list[list[str]]) -> None:
+    records = read_records([written(table, "\n", quote_all=True)], 0)
+
+    assert [[field.decode() for field in record.fields] for record in records] == table

@@ -17,7 +17,7 @@ RUN = Run(
 
 
 @pytest.mark.parametrize(
-    ("chunks", "shards"), [(0, 1), (1, 1), (1999, 1), (2000, 2), (10_000, 10), (10**9, MAX_SHARDS)]
+    ("chunks", "shards"), [(0, 1), (1, 1), (31, 1), (32, 2), (200, 12), (10**9, MAX_SHARDS)]
 )
 def test_a_large_run_counts_in_many_places(chunks: int, shards: int) -> None:
     assert shards_for(chunks) == shards
