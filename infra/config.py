@@ -26,8 +26,8 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ImageBucket:
-    """An existing bucket whose images the stack may replace."""
+class GivenBucket:
+    """An existing bucket that the stack gets rights on."""
 
     name: str
     kms_key_arn: str | None = None
@@ -47,10 +47,11 @@ class StackConfig:
     """The data of one deployment; the defaults fit a new AWS account.
 
     Without `image_buckets` the stack makes an images bucket of its own; with them it gets rights
-    on those named and on no others.
+    on those named and on no others. From `manifest_buckets` it may read lists of images.
     """
 
-    image_buckets: tuple[ImageBucket, ...] = ()
+    image_buckets: tuple[GivenBucket, ...] = ()
+    manifest_buckets: tuple[GivenBucket, ...] = ()
     architecture: Architecture = "x86_64"
     compressor_concurrency: int = 50
     # A new account is capped at 3,008 MB, which is 1.7 virtual CPUs.
@@ -134,7 +135,7 @@ def _function_size(name: str) -> _Reader:
     return read
 
 
-def _image_buckets(where: str, value: Any) -> tuple[ImageBucket, ...]:
+def _buckets(where: str, value: Any) -> tuple[GivenBucket, ...]:
     readers = {
         "name": _text_like(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket"),
         "kms_key_arn": _text_like(
@@ -142,7 +143,7 @@ def _image_buckets(where: str, value: Any) -> tuple[ImageBucket, ...]:
         ),
     }
     if not (isinstance(value, list) and value):
-        allowed = 'a list such as [{"name": "my-bucket"}]; leave it out for a bucket of its own'
+        allowed = 'a list such as [{"name": "my-bucket"}]; leave it out where there is none'
         raise _refused(where, value, allowed)
     entries = [_entries(f"{where}[{i}]", item, readers) for i, item in enumerate(value)]
     for i, entry in enumerate(entries):
@@ -151,7 +152,7 @@ def _image_buckets(where: str, value: Any) -> tuple[ImageBucket, ...]:
     names = [entry["name"] for entry in entries]
     if len(set(names)) < len(names):
         raise _refused(where, names, "a list that names each bucket once")
-    return tuple(ImageBucket(**entry) for entry in entries)
+    return tuple(GivenBucket(**entry) for entry in entries)
 
 
 def _run_defaults(where: str, value: Any) -> RunSettings:
@@ -164,7 +165,8 @@ def _run_defaults(where: str, value: Any) -> RunSettings:
 
 
 _READERS: Mapping[str, _Reader] = {
-    "image_buckets": _image_buckets,
+    "image_buckets": _buckets,
+    "manifest_buckets": _buckets,
     "architecture": _one_of(*get_args(Architecture)),
     "compressor_concurrency": _whole_number(2, 1000),
     "compressor": _function_size("compressor"),

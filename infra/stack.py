@@ -12,7 +12,7 @@ from aws_cdk import Aws, CfnOutput, Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.config import FunctionSize, ImageBucket, StackConfig
+from infra.config import FunctionSize, GivenBucket, StackConfig
 from infra.functions import PipelineFunction, Shipment
 from infra.queues import WorkQueue
 from infra.runs_table import RunsTable
@@ -27,10 +27,10 @@ SWEEP_INTERVAL = Duration.minutes(5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Images:
-    """The buckets whose images may be replaced."""
+class _Buckets:
+    """Buckets that are there already, with images or lists of them."""
 
-    buckets: tuple[ImageBucket, ...]
+    buckets: tuple[GivenBucket, ...]
 
     @property
     def names(self) -> list[str]:
@@ -83,7 +83,8 @@ class ImagepressStack(Stack):
                 expire_tagged(rule_id="parts", tag=PART_TAG, days=config.part_retention_days)
             ],
         )
-        self.images = _Images(config.image_buckets or (self._own_images_bucket(),))
+        self.images = _Buckets(config.image_buckets or (self._own_images_bucket(),))
+        self.manifests = _Buckets(config.manifest_buckets)
         self.table = RunsTable(self, "RunState")
         self.dispatch_queue = self._work_queue("Dispatch", config.dispatcher)
         self.chunk_queue = self._work_queue("Chunk", config.compressor)
@@ -97,8 +98,8 @@ class ImagepressStack(Stack):
         self._start_runs_on_upload()
         self._outputs()
 
-    def _own_images_bucket(self) -> ImageBucket:
-        return ImageBucket(PrivateBucket(self, "Images", name=unique_bucket_name("images")).name)
+    def _own_images_bucket(self) -> GivenBucket:
+        return GivenBucket(PrivateBucket(self, "Images", name=unique_bucket_name("images")).name)
 
     def _work_queue(self, construct_id: str, consumer: FunctionSize) -> WorkQueue:
         return WorkQueue(
@@ -122,6 +123,7 @@ class ImagepressStack(Stack):
             environment={
                 "TRIGGER_BUCKET": self.trigger.name,
                 "RUNS_BUCKET": self.runs.name,
+                "MANIFEST_BUCKETS": json.dumps(self.manifests.names),
                 "IMAGE_BUCKETS": json.dumps(self.images.names),
                 "RUNS_TABLE": self.table.name,
                 "DISPATCH_QUEUE_URL": self.dispatch_queue.queue.queue_url,
@@ -147,6 +149,8 @@ class ImagepressStack(Stack):
             ["s3:GetBucketVersioning", "s3:GetBucketOwnershipControls", "s3:GetBucketAcl"],
             self.images.bucket_arns,
         )
+        # All objects under a prefix are a list as well.
+        dispatcher.allow(["s3:ListBucket"], self.images.bucket_arns)
         dispatcher.allow(
             ["sqs:SendMessage"],
             [
@@ -222,8 +226,8 @@ class ImagepressStack(Stack):
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
             },
         )
-        # By now the manifest is pinned to a version.
-        self._allow_reading_manifests(reporter, ("s3:GetObjectVersion",))
+        # A CSV is pinned to a version by now; the files of an inventory have none.
+        self._allow_reading_manifests(reporter, ("s3:GetObject", "s3:GetObjectVersion"))
         self._allow_writing_reports(reporter)
         reporter.allow(
             ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
@@ -301,7 +305,17 @@ class ImagepressStack(Stack):
             [f"{self.trigger.arn}/*"],
             wildcard_reason="The user chooses the names of the manifests in the trigger bucket.",
         )
-        function.allow(["s3:ListBucket"], [self.trigger.arn, self.runs.arn])
+        if self.manifests.buckets:
+            function.allow(
+                list(actions),
+                self.manifests.object_arns,
+                wildcard_reason="Inventories and other lists lie where their owner wants them.",
+            )
+        if self.manifests.key_arns:
+            function.allow(["kms:Decrypt"], self.manifests.key_arns)
+        function.allow(
+            ["s3:ListBucket"], [self.trigger.arn, self.runs.arn, *self.manifests.bucket_arns]
+        )
 
     def _allow_writing_reports(self, function: PipelineFunction) -> None:
         function.allow(

@@ -11,6 +11,7 @@ from environment import Environment, s3_client, sqs_client
 from imagepress.bucket_facts import look_at_bucket
 from imagepress.cancel import cancel
 from imagepress.dispatch import Dispatcher
+from imagepress.listing import Lister
 from imagepress.manifest_store import ManifestStore
 from imagepress.order import Location, direct_order, restore_order, upload_order
 from imagepress.start import Deployment, Starter
@@ -23,16 +24,20 @@ _s3 = s3_client()
 _completion = _environment.completion(_sqs)
 _store = _environment.store(_s3)
 _manifests = ManifestStore(_s3)
+_lister = Lister(_s3, _store)
+_concurrency = int(_environment.text("COMPRESSOR_CONCURRENCY"))
 _dispatches = _environment.queue("DISPATCH_QUEUE_URL", _sqs)
 _starter = Starter(
     deployment=Deployment(
         trigger_bucket=_environment.text("TRIGGER_BUCKET"),
+        manifest_buckets=_environment.json("MANIFEST_BUCKETS"),
         image_buckets=_environment.json("IMAGE_BUCKETS"),
         run_defaults=_environment.json("RUN_DEFAULTS"),
-        concurrency=int(_environment.text("COMPRESSOR_CONCURRENCY")),
+        concurrency=_concurrency,
     ),
     runs=_completion.runs,
     manifests=_manifests,
+    lister=_lister,
     store=_store,
     look_at=lambda bucket: look_at_bucket(_s3, bucket),
     dispatches=_dispatches,
@@ -41,6 +46,8 @@ _starter = Starter(
 _dispatcher = Dispatcher(
     completion=_completion,
     manifests=_manifests,
+    lister=_lister,
+    concurrency=_concurrency,
     dispatches=_dispatches,
     chunk_queue=_environment.queue("CHUNK_QUEUE_URL", _sqs),
 )

@@ -14,9 +14,10 @@ from imagepress.queues import Queue
 from imagepress.run_store import RunStore
 from imagepress.runs import RunsTable
 
-# Throttling is waited out by the SDK; more connections than threads, so that none waits for one.
+# Throttling is waited out by the SDK, up to 20 s a try. Its adaptive mode is no help: one refusal
+# makes a client crawl for 10 s. More connections than threads, so that none waits for one.
 CLIENT_CONFIG = Config(
-    retries={"mode": "adaptive", "total_max_attempts": 6},
+    retries={"mode": "standard", "total_max_attempts": 8},
     max_pool_connections=64,
     # A replaced object keeps the kind of checksum that it had: none is added unasked.
     request_checksum_calculation="when_required",

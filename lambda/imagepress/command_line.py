@@ -19,7 +19,7 @@ from imagepress.settings import IMAGE_PARAMETERS, Parameter, RunSettings, neares
 
 ALL_WELL, ROWS_FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 CLIENT_CONFIG = Config(
-    retries={"mode": "adaptive", "total_max_attempts": 6},
+    retries={"mode": "standard", "total_max_attempts": 8},
     max_pool_connections=128,
     # A replaced object keeps the kind of checksum that it had: none is added unasked.
     request_checksum_calculation="when_required",
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str]) -> DesktopRun:
     defaults = RunSettings(temp_dir=tempfile.gettempdir())
     parser = argparse.ArgumentParser(
-        description="Recompress the images of an S3 bucket in place, from a CSV of their keys.",
+        description="Recompress the images of an S3 bucket in place, from a list of their keys.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -67,6 +67,7 @@ def _parse(arguments: Sequence[str]) -> DesktopRun:
     parser.add_argument("--bucket_name", required=True, help="bucket that holds the images")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--csv_path", type=Path, help="CSV with the header path, a key in each row")
+    what.add_argument("--prefix", help="all objects whose keys begin with it; '' for all")
     what.add_argument(
         "--restore",
         metavar="RUN_ID",
@@ -92,7 +93,9 @@ def _parse(arguments: Sequence[str]) -> DesktopRun:
         **{parameter.name: getattr(values, parameter.name) for parameter in IMAGE_PARAMETERS}
     )
     csv = values.csv_path or Path()
-    return DesktopRun(values.bucket_name, csv, settings, values.output_dir, values.restore)
+    return DesktopRun(
+        values.bucket_name, csv, settings, values.output_dir, values.restore, values.prefix
+    )
 
 
 def _flag_or_value(parameter: Parameter) -> dict[str, Any]:

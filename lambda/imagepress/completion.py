@@ -69,8 +69,8 @@ class Completion:
         stopped = self.runs.stop(run_id, end_status, message)
         run = self.runs.load(run_id)
         if run is not None and run.status is RunStatus.STOPPING:
-            if run.cursor is not None and not run.fully_dispatched:
-                sent_perhaps = range(run.cursor.chunk, run.chunk_limit)
+            if not run.fully_dispatched:
+                sent_perhaps = range(run.cursor.chunk if run.cursor else 0, run.chunk_limit)
                 self._void(run, sent_perhaps, even_if_begun=False)
                 self.runs.close_dispatch(run)
             self.finish_if_done(run_id)

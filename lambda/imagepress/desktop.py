@@ -4,6 +4,7 @@ The rows go by in the manifest's order and in flat memory, however long it is: w
 written to the report at once.
 """
 
+import csv
 import gzip
 import json
 import math
@@ -28,12 +29,13 @@ from imagepress.engine import THREADS_A_PROCESSOR, in_order, private_folder
 from imagepress.errors import PassingError, Refused, RowFailed, RowSkipped
 from imagepress.image_store import ImageStore
 from imagepress.journal import log_stem
+from imagepress.listing import pages
 from imagepress.manifest import Header, Row, read_header, read_rows
 from imagepress.outcome import FailureCode, SkipReason, Totals
 from imagepress.part import RowReport
 from imagepress.report import Ending, ReportFiles, write_report
 from imagepress.reporting import facts_of
-from imagepress.run import BucketFacts, Run
+from imagepress.run import BucketFacts, Run, sample_share
 from imagepress.run_id import make_run_id
 from imagepress.settings import RunSettings, check_temp_dir
 from imagepress.undo import UNDO_COLUMNS
@@ -53,13 +55,18 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class DesktopRun:
-    """What was asked for on the command line; `restores` is the run to undo, and no CSV then."""
+    """What was asked for on the command line.
+
+    `restores` is the run to undo, and there is no CSV then; nor with `prefix`, which stands for
+    all objects under it.
+    """
 
     bucket_name: str
     csv: Path
     settings: RunSettings
     output_dir: Path
     restores: str | None = None
+    prefix: str | None = None
 
 
 def run(
@@ -71,9 +78,9 @@ def run(
     """
     check_temp_dir(wish.settings.temp_dir)
     _check_output_dir(wish.output_dir)
-    csv = _undo_file(wish) if wish.restores else wish.csv
-    header = _header(csv, UNDO_COLUMNS if wish.restores else ())
-    plan = _plan(wish, csv, header, s3)
+    manifest = _manifest(wish, s3)
+    header = _header(manifest, UNDO_COLUMNS if wish.restores else (), wish.bucket_name)
+    plan = _plan(wish, manifest, header, s3)
     files = _files(wish.output_dir, plan.started)
     with _workshop(wish, s3, plan.bucket) as workshop:
         bench = bench_for(plan, workshop)
@@ -82,7 +89,7 @@ def run(
 
         def rows() -> Iterator[Row]:
             try:
-                yield from _rows(csv, header) if header else ()
+                yield from _rows(manifest, header) if header else ()
             except Refused as broken:
                 ends.append(Ending("FAILED", str(broken)))
 
@@ -107,20 +114,19 @@ def run(
     return summary, files
 
 
-def _plan(wish: DesktopRun, csv: Path, header: Header | None, s3: "S3Client") -> Run:
+def _plan(wish: DesktopRun, manifest: Path, header: Header | None, s3: "S3Client") -> Run:
     facts = _look_at(wish.bucket_name, s3)
     settings, notes, sample = wish.settings, [], 1.0
     writes = not settings.only_measures and not wish.restores
     if writes and not facts.versioned and not settings.backup_prefix:
         notes.append(NO_WAY_BACK.format(bucket=wish.bucket_name))
     if settings.dry_run_sample is not None and header:
-        rows = sum(1 for _ in _rows(csv, header))
-        sample = min(1.0, settings.dry_run_sample / max(1, rows))
+        sample = sample_share(settings, sum(1 for _ in _rows(manifest, header)))
     started = _start(wish.output_dir)
     return Run(
-        run_id=make_run_id(started, csv.name, secrets.token_hex(16)),
+        run_id=make_run_id(started, manifest.name, secrets.token_hex(16)),
         created=started.timestamp(),
-        source=str(csv),
+        source=str(manifest),
         bucket_name=wish.bucket_name,
         settings=settings,
         chunk_size=1,
@@ -149,6 +155,23 @@ def _look_at(bucket: str, s3: "S3Client") -> BucketFacts:
         return look_at_bucket(s3, bucket)
     except PassingError as error:
         raise Refused(f"bucket_name is {bucket!r}; S3 does not answer: {error}") from None
+
+
+def _manifest(wish: DesktopRun, s3: "S3Client") -> Path:
+    if wish.restores:
+        return _undo_file(wish)
+    if wish.prefix is None:
+        return wish.csv
+    listed = wish.output_dir / f"{log_stem(datetime.now(UTC))}.manifest.csv"
+    with listed.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path"])
+        try:
+            for page in pages(s3, wish.bucket_name, wish.prefix):
+                rows.writerows([key] for key in page.keys)
+        except PassingError as error:
+            raise Refused(f"prefix is {wish.prefix!r}; S3 does not answer: {error}") from None
+    return listed
 
 
 def _undo_file(wish: DesktopRun) -> Path:
@@ -206,29 +229,35 @@ def _check_output_dir(folder: Path) -> None:
         raise Refused(f"output_dir is {str(folder)!r}; it must be a folder that is writable.")
 
 
-def _header(csv: Path, extra: Sequence[str]) -> Header | None:
-    with _refusing_unreadable(csv), _open(csv) as stream:
-        return read_header(_blocks(stream), extra)
+def _header(manifest: Path, extra: Sequence[str], bucket: str) -> Header | None:
+    with _refusing_unreadable(manifest), _open(manifest) as stream:
+        return read_header(_blocks(stream), extra, bucket)
 
 
-def _rows(csv: Path, header: Header) -> Iterator[Row]:
-    with _refusing_unreadable(csv), _open(csv) as stream:
+def _rows(manifest: Path, header: Header) -> Iterator[Row]:
+    with _refusing_unreadable(manifest), _open(manifest) as stream:
         stream.seek(header.end)
-        yield from read_rows(_blocks(stream), header.column, offset=header.end, extra=header.extra)
+        yield from read_rows(
+            _blocks(stream),
+            header.column,
+            offset=header.end,
+            extra=header.extra,
+            s3_list=header.s3_list,
+        )
 
 
 @contextmanager
-def _refusing_unreadable(csv: Path) -> Iterator[None]:
+def _refusing_unreadable(manifest: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        raise Refused(f"csv_path is {str(csv)!r}; it cannot be read: {error}") from None
+        raise Refused(f"csv_path is {str(manifest)!r}; it cannot be read: {error}") from None
 
 
-def _open(csv: Path) -> IO[bytes]:
-    with csv.open("rb") as stream:
+def _open(manifest: Path) -> IO[bytes]:
+    with manifest.open("rb") as stream:
         gzipped = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    return cast("IO[bytes]", gzip.open(csv)) if gzipped else csv.open("rb")
+    return cast("IO[bytes]", gzip.open(manifest)) if gzipped else manifest.open("rb")
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[bytes]:

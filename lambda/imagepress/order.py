@@ -11,8 +11,10 @@ from imagepress.settings import check_action, check_event, read_metadata
 from imagepress.storable import storable
 
 MISSING_CSV_PATH = (
-    "csv_path is missing; it must be the key of a CSV in the trigger bucket or s3://bucket/key."
+    "csv_path is missing; it must be the key of a CSV in the trigger bucket or s3://bucket/key. "
+    "Or give prefix, to take all objects under it."
 )
+TWO_SOURCES = "csv_path and prefix are both given; give one of them."
 
 
 MISSING_RUN_ID = "run_id is missing; it must be the id of a run."
@@ -56,20 +58,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """An order whose parameters are known and valid; `csv` says where the manifest is."""
+    """An order whose parameters are known and valid; without `csv` it names a prefix."""
 
     values: Mapping[str, Any]
-    csv: Location
+    csv: Location | None
     notes: Sequence[str] = field(default_factory=tuple)
 
 
 def direct_order(event: Mapping[str, Any], request_id: str, now: float) -> Order:
     """The order of a direct invocation; retries of one asynchronous call share `request_id`."""
-    csv = event.get("csv_path")
+    names = (event.get(name) for name in ("csv_path", "prefix", "bucket_name"))
     return Order(
         token=_token(event, request_id),
         started=datetime.fromtimestamp(now, UTC),
-        name=storable(csv) if isinstance(csv, str) else "",
+        name=next((storable(name) for name in names if name and isinstance(name, str)), ""),
         event=dict(event),
     )
 
@@ -99,6 +101,10 @@ def upload_order(upload: Location, sequencer: str, event_time: str) -> Order:
 def direct_wish(event: Mapping[str, Any], trigger_bucket: str, readable: Sequence[str]) -> Wish:
     """Check a direct invocation; raise `Refused` for anything wrong."""
     values = check_event(event)
+    if "prefix" in values:
+        if "csv_path" in values:
+            raise Refused(TWO_SOURCES)
+        return Wish(values, None)
     if "csv_path" not in values:
         raise Refused(MISSING_CSV_PATH)
     path = values["csv_path"]

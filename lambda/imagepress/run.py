@@ -46,6 +46,17 @@ class ManifestPointer:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """How far the listing of a prefix is: keys up to `after` are in `files`, `keys` in all."""
+
+    prefix: str
+    after: str = ""
+    keys: int = 0
+    files: tuple[PinnedObject, ...] = ()
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far the dispatcher is: next byte of the manifest's file, next chunk, next row."""
 
@@ -71,7 +82,8 @@ class Run:
     """One run as the table knows it; the first group never changes.
 
     `sample` is the share of rows that a dry run draws; `restores` the run that this one undoes.
-    `chunk_limit`: no chunk of that number or above has been sent yet.
+    `chunk_limit`: no chunk of that number or above has been sent yet. With `listing` there is no
+    manifest until all is listed, and `chunk_size`, `shards` and `sample` are guesses till then.
     """
 
     run_id: str
@@ -88,6 +100,7 @@ class Run:
 
     status: RunStatus = RunStatus.RUNNING
     manifest: ManifestPointer | None = None
+    listing: Listing | None = None
     cursor: Cursor | None = None
     fence: int = 0
     chunk_limit: int = 0
@@ -138,3 +151,10 @@ class RunProgress:
 def shards_for(estimated_chunks: int) -> int:
     """How many counter items a run of this size wants."""
     return max(1, min(MAX_SHARDS, estimated_chunks // CHUNKS_A_SHARD))
+
+
+def sample_share(settings: RunSettings, rows: int) -> float:
+    """The share of about `rows` rows that a dry run draws; 1 where it draws all."""
+    if settings.dry_run_sample is None:
+        return 1.0
+    return min(1.0, settings.dry_run_sample / max(1, rows))

@@ -12,6 +12,7 @@ from imagepress.aws_errors import error_code, passing_errors
 from imagepress.errors import PassingError
 from imagepress.journal import log_name
 from imagepress.part import Part, part_from_lines
+from imagepress.pinned_object import PinnedObject
 from imagepress.run import Run
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ class RunStore:
             with closing(answer["Body"]) as body:
                 text = body.read().decode()
         return part_from_lines(text.split("\n"))
+
+    def write(self, key: str, body: bytes, content_type: str) -> PinnedObject:
+        """Put a small object; return what holds it fast."""
+        with passing_errors(f"Writing {key}"):
+            answer = self._s3.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
+            )
+        return PinnedObject(self.bucket, key, answer.get("VersionId"), answer["ETag"], len(body))
 
     def exists(self, key: str) -> bool:
         """Whether an object is there."""

@@ -25,6 +25,7 @@ from imagepress.run import (
     BucketFacts,
     ChunkState,
     Cursor,
+    Listing,
     ManifestPointer,
     Run,
     RunProgress,
@@ -77,9 +78,7 @@ class RunsTable:
             "source": run.source,
             "bucket_name": run.bucket_name,
             "settings": run.settings.to_json(),
-            "chunk_size": run.chunk_size,
             "bucket": asdict(run.bucket),
-            "sample": run.sample,
             "restores": run.restores,
             "notes": run.notes,
         }
@@ -88,8 +87,11 @@ class RunsTable:
             "run_id": run.run_id,
             "status": run.status,
             "fixed": json.dumps(fixed),
+            "chunk_size": run.chunk_size,
             "shards": run.shards,
+            "sample": str(run.sample),
             "manifest": json.dumps(asdict(run.manifest)) if run.manifest else None,
+            "listing": json.dumps(asdict(run.listing)) if run.listing else None,
             "cursor": json.dumps(asdict(run.cursor)) if run.cursor else None,
             "fence": 0,
             "chunk_limit": 0,
@@ -108,6 +110,28 @@ class RunsTable:
         return _run(item) if item else None
 
     # Dispatching
+
+    def move_listing(self, run: Run, listing: Listing) -> Run | None:
+        """Record how far the listing is; None: another step has gone on, or the run is to stop."""
+        return self._advance(run, {"listing": json.dumps(asdict(listing))}, {"listing": listing})
+
+    def use_manifest(self, run: Run, sized: Run) -> Run | None:
+        """Record the manifest that a listing came to, and what follows from its length.
+
+        None: another step has gone on, or the run is to stop.
+        """
+        changes = {
+            "manifest": sized.manifest,
+            "chunk_size": sized.chunk_size,
+            "shards": sized.shards,
+            "sample": sized.sample,
+        }
+        columns = {
+            **changes,
+            "manifest": json.dumps(asdict(sized.manifest)) if sized.manifest else None,
+            "sample": str(sized.sample),
+        }
+        return self._advance(run, columns, changes)
 
     def move_cursor(self, run: Run, cursor: Cursor, chunk_limit: int) -> Run | None:
         """Record that everything before `cursor` is sent, and nothing from `chunk_limit` on.
@@ -490,21 +514,22 @@ def _optional_int(value: Any) -> int | None:
 
 def _run(item: Mapping[str, Any]) -> Run:
     fixed = json.loads(item["fixed"])
-    manifest, cursor = item.get("manifest"), item.get("cursor")
+    manifest, cursor, listing = (item.get(name) for name in ("manifest", "cursor", "listing"))
     return Run(
         run_id=item["run_id"],
         created=fixed["created"],
         source=fixed["source"],
         bucket_name=fixed["bucket_name"],
         settings=RunSettings.from_json(fixed["settings"]),
-        chunk_size=fixed["chunk_size"],
+        chunk_size=int(item["chunk_size"]),
         shards=int(item["shards"]),
         bucket=BucketFacts(**fixed["bucket"]),
-        sample=fixed["sample"],
+        sample=float(item["sample"]),
         restores=fixed["restores"],
         notes=tuple(fixed["notes"]),
         status=RunStatus(item["status"]),
         manifest=_pointer(json.loads(manifest)) if manifest else None,
+        listing=_listing(json.loads(listing)) if listing else None,
         cursor=Cursor(**json.loads(cursor)) if cursor else None,
         fence=int(item["fence"]),
         chunk_limit=int(item["chunk_limit"]),
@@ -524,6 +549,11 @@ def _pointer(values: dict[str, Any]) -> ManifestPointer:
         listed = S3List(**{**listed, "left_out": left_out})
     given = {"pinned": PinnedObject(**values["pinned"]), "extra": tuple(values["extra"])}
     return ManifestPointer(**{**values, **given, "s3_list": listed})
+
+
+def _listing(values: dict[str, Any]) -> Listing:
+    files = tuple(PinnedObject(**file) for file in values["files"])
+    return Listing(**{**values, "files": files})
 
 
 def _chunk_state(number: int, item: Mapping[str, Any]) -> ChunkState:

@@ -20,6 +20,7 @@ from imagepress.storable import storable
 
 NEAR_MISS = 0.8
 MAX_PREFIX_BYTES = 200
+MAX_KEY_BYTES = 1024
 LOSSLESS_QUALITY = 100
 
 
@@ -133,6 +134,13 @@ CSV_PATH = Parameter(
     str,
     "the manifest: a CSV with the header `path` and one object key a row",
 )
+PREFIX = Parameter(
+    "prefix",
+    "the beginning of keys, or empty for all",
+    lambda value: isinstance(value, str) and len(value.encode()) <= MAX_KEY_BYTES,
+    str,
+    "instead of csv_path: all objects of bucket_name whose keys begin with it",
+)
 CLIENT_TOKEN = Parameter(
     "client_token",
     "a text of 1 to 256 characters",
@@ -229,7 +237,7 @@ IMAGE_PARAMETERS = (
     ),
 )
 ACTION_PARAMETERS = (ACTION, RUN_ID, CLIENT_TOKEN)
-DIRECT_PARAMETERS = (BUCKET_NAME, CSV_PATH, CLIENT_TOKEN, *IMAGE_PARAMETERS)
+DIRECT_PARAMETERS = (BUCKET_NAME, CSV_PATH, PREFIX, CLIENT_TOKEN, *IMAGE_PARAMETERS)
 UPLOAD_PARAMETERS = (BUCKET_NAME, *IMAGE_PARAMETERS)
 
 

@@ -10,18 +10,28 @@ from typing import Any
 from imagepress.bucket_facts import NO_WAY_BACK
 from imagepress.chunk import chunk_size
 from imagepress.errors import Refused, TokenReused
+from imagepress.listing import Lister
 from imagepress.manifest_store import Inspected, ManifestStore
 from imagepress.messages import dispatch_message, report_message
 from imagepress.order import Order, Wish, direct_wish, restore_wish, upload_wish
 from imagepress.queues import Queue
-from imagepress.run import WORKING, BucketFacts, Cursor, Run, RunStatus, shards_for
+from imagepress.run import (
+    WORKING,
+    BucketFacts,
+    Cursor,
+    Listing,
+    Run,
+    RunStatus,
+    sample_share,
+    shards_for,
+)
 from imagepress.run_id import make_run_id
 from imagepress.run_store import RunFiles, RunStore
 from imagepress.runs import RunsTable
 from imagepress.settings import RunSettings, check_temp_dir, with_defaults
 from imagepress.undo import UNDO_COLUMNS
 
-NO_ROWS = "The CSV is empty: there is nothing to do."
+NO_ROWS = "There is nothing to do: {source} names no object."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class Deployment:
     """What this stack was deployed with."""
 
     trigger_bucket: str
+    manifest_buckets: Sequence[str]
     image_buckets: Sequence[str]
     run_defaults: Mapping[str, Any]
     concurrency: int
@@ -41,6 +52,7 @@ class Starter:
     deployment: Deployment
     runs: RunsTable
     manifests: ManifestStore
+    lister: Lister
     store: RunStore
     look_at: Callable[[str], BucketFacts]
     dispatches: Queue
@@ -71,18 +83,31 @@ class Starter:
         bucket = self._bucket(wish.values.get("bucket_name"))
         settings = with_defaults(self.deployment.run_defaults, wish.values)
         check_temp_dir(settings.temp_dir)
-        found = self.manifests.inspect(
-            wish.csv.bucket, wish.csv.key, wish.csv.version_id, images_bucket=bucket
-        )
-        facts = self.look_at(bucket)
         notes = list(wish.notes)
+        if wish.csv is None:
+            source, listing, found = self._looked_through(bucket, wish.values["prefix"], notes)
+        else:
+            csv, listing = wish.csv, None
+            found = self.manifests.inspect(
+                csv.bucket, csv.key, csv.version_id, images_bucket=bucket
+            )
+            source = csv.url
+        facts = self.look_at(bucket)
         if not facts.versioned and not settings.backup_prefix and not settings.only_measures:
             notes.append(NO_WAY_BACK.format(bucket=bucket))
-        run = self._run(run_id, order, wish.csv.url, bucket, settings, facts, found)
-        sample = 1.0
-        if settings.dry_run_sample is not None:
-            sample = min(1.0, settings.dry_run_sample / max(1, found.estimated_rows))
+        run = self._run(run_id, order, source, bucket, settings, facts, found, listing)
+        sample = sample_share(settings, found.estimated_rows)
         return replace(run, notes=tuple(notes), sample=sample), found.estimated_rows
+
+    def _looked_through(
+        self, bucket: str, prefix: str, notes: list[str]
+    ) -> tuple[str, Listing | None, Inspected]:
+        """Where the objects under a prefix are, and how many at least; None if there are none."""
+        count, is_all = self.lister.look(bucket, prefix)
+        if not is_all:
+            notes.append(f"The prefix holds over {count:,} objects, which will be counted.")
+        listing = Listing(prefix) if count or not is_all else None
+        return f"s3://{bucket}/{prefix}", listing, Inspected(None, count)
 
     def _planned_restore(self, run_id: str, order: Order, wanted: str) -> tuple[Run, int]:
         restore_wish(order.event or {})
@@ -112,8 +137,9 @@ class Starter:
             upload = order.upload
             metadata = self.manifests.metadata(upload.bucket, upload.key, upload.version_id)
             return upload_wish(upload, metadata)
-        readable = (self.deployment.trigger_bucket, self.store.bucket)
-        return direct_wish(order.event or {}, self.deployment.trigger_bucket, readable)
+        deployment = self.deployment
+        readable = (deployment.trigger_bucket, self.store.bucket, *deployment.manifest_buckets)
+        return direct_wish(order.event or {}, deployment.trigger_bucket, readable)
 
     def _bucket(self, wished: str | None) -> str:
         allowed = self.deployment.image_buckets
@@ -135,6 +161,7 @@ class Starter:
         settings: RunSettings,
         facts: BucketFacts,
         found: Inspected,
+        listing: Listing | None = None,
     ) -> Run:
         size = chunk_size(found.estimated_rows, self.deployment.concurrency)
         pointer = found.pointer
@@ -148,11 +175,16 @@ class Starter:
             shards=shards_for(found.estimated_rows // size),
             bucket=facts,
             manifest=pointer,
+            listing=listing,
             cursor=Cursor(pointer.start) if pointer else None,
         )
-        if pointer is None:
+        if pointer is None and listing is None:
             return replace(
-                run, status=RunStatus.REPORTING, chunks_total=0, rows_total=0, message=NO_ROWS
+                run,
+                status=RunStatus.REPORTING,
+                chunks_total=0,
+                rows_total=0,
+                message=NO_ROWS.format(source=source),
             )
         return run
 

@@ -20,6 +20,7 @@ from imagepress.manifest import Row
 from imagepress.marker import METADATA_NAME, Marker
 from imagepress.outcome import FailureCode, RowResult, SkipReason
 from imagepress.part import RowReport
+from imagepress.run_id import has_run_folder
 from imagepress.settings import LOSSLESS_QUALITY, RunSettings
 from imagepress.stored_object import StoredObject, check_metadata
 from imagepress.workshop import Workshop
@@ -121,6 +122,8 @@ class _Work:
             raise invalid(row)
         if settings.backup_prefix and row.key.startswith(f"{settings.backup_prefix}/"):
             raise RowSkipped(SkipReason.BACKUP, "The key is under backup_prefix.")
+        if has_run_folder(row.key):
+            raise RowSkipped(SkipReason.BACKUP, "It is the copy of an original that a run made.")
         if not self.job.draws(row):
             raise RowSkipped(SkipReason.NOT_SAMPLED, "The row is not in the sample.")
         self.ledger.log(journal.downloading(row.key))

@@ -48,6 +48,7 @@ S3_REQUESTS: Mapping[tuple[str, str, str], Demand] = {
     ("PUT", OBJECT, "uploadId"): Demand("s3:PutObject"),
     ("POST", OBJECT, "uploadId"): Demand("s3:PutObject"),
     ("DELETE", OBJECT, "uploadId"): Demand("s3:AbortMultipartUpload"),
+    ("GET", BUCKET, "list-type"): Demand("s3:ListBucket"),
     ("GET", BUCKET, "versioning"): Demand("s3:GetBucketVersioning"),
     ("GET", BUCKET, "acl"): Demand("s3:GetBucketAcl"),
     ("GET", BUCKET, "ownershipControls"): Demand("s3:GetBucketOwnershipControls"),
@@ -85,7 +86,18 @@ S3_FREE_HEADERS = (
 )
 """Headers that demand nothing; SSE with a KMS key does, of KMS: see `UNUSED`."""
 
-S3_FREE_PARAMETERS = ("max-annotation-results", "partNumber", "versionId", "x-id", "response-*")
+S3_FREE_PARAMETERS = (
+    "encoding-type",
+    "max-annotation-results",
+    "max-keys",
+    "partNumber",
+    "prefix",
+    "response-*",
+    "start-after",
+    "continuation-token",
+    "versionId",
+    "x-id",
+)
 
 OTHER_ACTIONS: Mapping[str, str] = {
     "dynamodb:BatchGetItem": "dynamodb:BatchGetItem",

@@ -2,7 +2,10 @@
 
 import csv
 import gzip
+import hashlib
 import io
+import json
+from typing import Any
 
 import pytest
 
@@ -147,5 +150,43 @@ def test_a_gzipped_csv_is_read_as_a_plain_one(system: System, name: str) -> None
     system.put(key, jpeg())
 
     run = system.await_run(system.upload_csv(f"{name}.csv.gz", gzip.compress(csv_of([key]))))
+
+    assert run.outcomes() == ["COMPRESSED"]
+
+
+def test_all_objects_under_a_prefix_can_be_the_list(system: System, name: str) -> None:
+    keys = [f"{name}/a + b.jpg", f"{name}/ç.jpg"]
+    for key in keys:
+        system.put(key, jpeg())
+
+    run = system.await_run(system.invoke({"prefix": f"{name}/"})["run_id"])
+
+    assert [row["path"] for row in run.results] == keys
+    assert run.outcomes() == ["COMPRESSED", "COMPRESSED"]
+
+
+def test_an_inventory_can_be_the_list(system: System, name: str) -> None:
+    key, folder = f"{name}/picture.jpg", f"{name}/inventory"
+    system.put(key, jpeg())
+    bucket = system.deployment.images_bucket
+    packed = gzip.compress(f'"{bucket}","{key}"\n'.encode())
+    file: dict[str, Any] = {
+        "key": f"{folder}/data/1.bin",
+        "size": len(packed),
+        "MD5checksum": hashlib.md5(packed, usedforsecurity=False).hexdigest(),
+    }
+    manifest = {
+        "sourceBucket": bucket,
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key",
+        "files": [file],
+    }
+    trigger = system.deployment.trigger_bucket
+    system.clients.s3.put_object(Bucket=trigger, Key=file["key"], Body=packed)
+    system.clients.s3.put_object(
+        Bucket=trigger, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode()
+    )
+
+    run = system.await_run(system.invoke({"csv_path": f"{folder}/manifest.json"})["run_id"])
 
     assert run.outcomes() == ["COMPRESSED"]

@@ -119,13 +119,13 @@ def _check_accounts(world: World, report: Report) -> None:
 
 
 def _check_files(world: World, report: Report) -> None:
-    """One log, one of each of its companions, and nothing but parts besides."""
+    """One log, one of each of its companions, and nothing but parts and what was listed besides."""
     prefix = run_prefix(report.run.run_id)
     answer = world.stack.s3.list_objects_v2(Bucket=RUNS, Prefix=prefix)
     names = [one["Key"].removeprefix(prefix) for one in answer["Contents"]]
     logs = [name for name in names if name.endswith(".log")]
     assert len(logs) == 1
-    found = sorted(name for name in names if not name.startswith("parts/"))
+    found = sorted(name for name in names if not name.startswith(("parts/", "manifest/")))
     assert found == sorted([*logs, "results.csv", "failed.csv", "undo.csv", "summary.json"])
     assert report.log.count(" - INFO - Processing started: ") == 1
     assert report.log.count(" - INFO - Processing finished: ") == 1

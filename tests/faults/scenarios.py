@@ -174,6 +174,12 @@ def _unpack(world: World) -> None:
     world.end()
 
 
+def _list(world: World) -> None:
+    answer = world.ask({"prefix": "c"})
+    assert answer["status"] != RunStatus.FAILED
+    world.end()
+
+
 def _refuse(world: World) -> None:
     world.upload(b"name\nc.png\n")
     world.end()
@@ -197,5 +203,6 @@ SCENARIOS = (
     Scenario("lost chunks", _lose_chunks),
     Scenario("buried chunk", _bury_a_chunk, judge=_nothing_is_lost),
     Scenario("gzipped CSV", _unpack, keys=("c.png",)),
+    Scenario("prefix", _list, keys=("c.png",)),
     Scenario("refused CSV", _refuse, keys=(), judge=_refused, thorough=True),
 )

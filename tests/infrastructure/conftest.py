@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config import ImageBucket, StackConfig
+from infra.config import GivenBucket, StackConfig
 from tests.infrastructure.synthesised import Synthesised, synthesise
 
 # aws-cdk-lib runs on Node, which comes with the environment even if nobody activated it.
@@ -22,5 +22,5 @@ def bare() -> Synthesised:
 
 @pytest.fixture(scope="session")
 def given_buckets() -> Synthesised:
-    buckets = (ImageBucket("photos"), ImageBucket("scans", kms_key_arn=KEY_ARN))
+    buckets = (GivenBucket("photos"), GivenBucket("scans", kms_key_arn=KEY_ARN))
     return synthesise(StackConfig(image_buckets=buckets))

@@ -6,7 +6,7 @@ import pytest
 from aws_cdk import App
 
 from imagepress.settings import RunSettings
-from infra.config import ConfigError, ImageBucket, StackConfig
+from infra.config import ConfigError, GivenBucket, StackConfig
 
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/0b1c"
 
@@ -39,7 +39,7 @@ def test_every_field_can_be_given() -> None:
             "run_defaults": {"perc_compression_quality": 75},
         }
     )
-    assert config.image_buckets == (ImageBucket("photos"), ImageBucket("scans", KEY_ARN))
+    assert config.image_buckets == (GivenBucket("photos"), GivenBucket("scans", KEY_ARN))
     assert config.compressor.memory_mb == 10_240
     assert config.compressor.timeout_seconds == StackConfig().compressor.timeout_seconds
     assert config.run_defaults == RunSettings(perc_compression_quality=75)
@@ -74,6 +74,7 @@ def test_every_field_can_be_given() -> None:
         ({"log_retention_days": 31}, "imagepress.log_retention_days is 31; it must be one of 1, 3"),
         ({"part_retention_days": 0}, "imagepress.part_retention_days is 0; it must be a whole num"),
         ({"image_buckets": []}, "imagepress.image_buckets is []; it must be a list such as"),
+        ({"manifest_buckets": [{}]}, "imagepress.manifest_buckets[0] is {}; it must be an obje"),
         ({"image_buckets": "photos"}, 'imagepress.image_buckets is "photos"; it must be a list'),
         ({"image_buckets": ["photos"]}, 'imagepress.image_buckets[0] is "photos"; it must be an o'),
         ({"image_buckets": [{}]}, "imagepress.image_buckets[0] is {}; it must be an object with a"),

@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "Dispatcher": {
         "TRIGGER_BUCKET": TRIGGER,
         "RUNS_BUCKET": RUNS,
+        "MANIFEST_BUCKETS": "[]",
         "IMAGE_BUCKETS": IMAGES,
         "RUNS_TABLE": TABLE,
         "DISPATCH_QUEUE_URL": DISPATCH,

@@ -5,11 +5,11 @@ import pytest
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.config import ImageBucket, StackConfig
+from infra.config import GivenBucket, StackConfig
 from tests.infrastructure.conftest import KEY_ARN
 from tests.infrastructure.synthesised import WITHOUT_BUNDLING, stack_in
 
-GIVEN_BUCKETS = StackConfig(image_buckets=(ImageBucket("photos", kms_key_arn=KEY_ARN),))
+GIVEN_BUCKETS = StackConfig(image_buckets=(GivenBucket("photos", kms_key_arn=KEY_ARN),))
 
 
 @pytest.fixture

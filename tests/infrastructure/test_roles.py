@@ -4,8 +4,9 @@ from collections import defaultdict
 
 import pytest
 
+from infra.config import GivenBucket, StackConfig
 from tests.infrastructure.conftest import KEY_ARN
-from tests.infrastructure.synthesised import Synthesised
+from tests.infrastructure.synthesised import Synthesised, synthesise
 
 S3 = "arn:<AWS::Partition>:s3:::"
 TRIGGER = f"{S3}imagepress-trigger-<uuid>"
@@ -36,7 +37,7 @@ RIGHTS: dict[str, Rights] = {
         "s3:GetObjectVersion": {MANIFESTS, REPORTS},
         "s3:PutObject": {REPORTS},
         "s3:AbortMultipartUpload": {REPORTS},
-        "s3:ListBucket": {TRIGGER, RUNS},
+        "s3:ListBucket": {TRIGGER, RUNS, IMAGES},
         "s3:GetBucketVersioning": {IMAGES},
         "s3:GetBucketOwnershipControls": {IMAGES},
         "s3:GetBucketAcl": {IMAGES},
@@ -66,7 +67,7 @@ RIGHTS: dict[str, Rights] = {
         **consuming(CHUNK),
     },
     "Reporter": {
-        "s3:GetObject": {REPORTS},
+        "s3:GetObject": {MANIFESTS, REPORTS},
         "s3:GetObjectVersion": {MANIFESTS, REPORTS},
         "s3:PutObject": {REPORTS},
         "s3:AbortMultipartUpload": {REPORTS},
@@ -138,6 +139,20 @@ def test_rights_on_images_are_on_the_named_buckets_alone(
     if name == "Compressor":
         keys["kms:GenerateDataKey"] = {KEY_ARN}
     assert rights == expected | keys | logging(name)
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_lists_may_be_read_from_the_buckets_named_for_them(name: str) -> None:
+    lists = StackConfig(manifest_buckets=(GivenBucket("lists", KEY_ARN),))
+    rights = rights_of(synthesise(lists), name)
+
+    more: Rights = {}
+    if name in ("Dispatcher", "Reporter"):
+        read = {"s3:GetObject": f"{S3}lists/*", "s3:GetObjectVersion": f"{S3}lists/*"}
+        for action, resource in {**read, "s3:ListBucket": f"{S3}lists"}.items():
+            more[action] = RIGHTS[name][action] | {resource}
+        more["kms:Decrypt"] = {KEY_ARN}
+    assert rights == RIGHTS[name] | more | logging(name)
 
 
 @pytest.mark.parametrize("name", ["Reporter", "Sweeper"])

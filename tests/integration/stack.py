@@ -29,6 +29,7 @@ CREDENTIALS = {
 FOREIGN = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_CONFIG_FILE")
 
 TRIGGER, RUNS, IMAGES = "trigger", "runs", "images"
+INVENTORIES = "inventories"
 TABLE = "runs"
 DISPATCHES, CHUNKS, REPORTS = "dispatches", "chunks", "reports"
 QUEUES = (DISPATCHES, CHUNKS, REPORTS)
@@ -64,7 +65,7 @@ class Stack:
 
     def create(self) -> None:
         """Make everything."""
-        for bucket in (TRIGGER, RUNS, IMAGES):
+        for bucket in (TRIGGER, RUNS, IMAGES, INVENTORIES):
             self.s3.create_bucket(Bucket=bucket)
             self.s3.put_bucket_versioning(
                 Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}

@@ -11,7 +11,7 @@ import pytest
 from imagepress import dispatch
 from tests.integration.pump import Pump
 from tests.integration.service import FinishedRun, Service
-from tests.integration.stack import DISPATCHES, IMAGES, TRIGGER, Stack
+from tests.integration.stack import DISPATCHES, IMAGES, INVENTORIES, Stack
 from tests.pictures import jpeg, photograph
 
 MANIFEST = "inventory/images/2026-11-22T01-00Z/manifest.json"
@@ -24,28 +24,28 @@ def line(key: str, *, latest: bool = True, deleted: bool = False) -> str:
 
 
 def put_inventory(stack: Stack, files: Sequence[str], /, **changes: Any) -> None:
-    """Deliver an inventory of the images bucket into the trigger bucket."""
+    """Deliver an inventory of the images bucket into its bucket."""
     entries = []
     for number, text in enumerate(files):
         body = gzip.compress(text.encode())
         key = f"inventory/images/data/{number}.csv.gz"
-        stack.s3.put_object(Bucket=TRIGGER, Key=key, Body=body)
+        stack.s3.put_object(Bucket=INVENTORIES, Key=key, Body=body)
         digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
         entries.append({"key": key, "size": len(body), "MD5checksum": digest})
     manifest = {
         "sourceBucket": IMAGES,
-        "destinationBucket": f"arn:aws:s3:::{TRIGGER}",
+        "destinationBucket": f"arn:aws:s3:::{INVENTORIES}",
         "version": "2016-11-30",
         "fileFormat": "CSV",
         "fileSchema": SCHEMA,
         "files": entries,
         **changes,
     }
-    stack.s3.put_object(Bucket=TRIGGER, Key=MANIFEST, Body=json.dumps(manifest).encode())
+    stack.s3.put_object(Bucket=INVENTORIES, Key=MANIFEST, Body=json.dumps(manifest).encode())
 
 
 def run_inventory(service: Service) -> FinishedRun:
-    return service.finish(service.invoke({"csv_path": MANIFEST})["run_id"])
+    return service.finish(service.invoke({"csv_path": f"s3://{INVENTORIES}/{MANIFEST}"})["run_id"])
 
 
 def test_an_inventory_is_a_manifest(service: Service, stack: Stack) -> None:
@@ -71,7 +71,7 @@ def test_steps_go_on_in_the_file_where_the_last_one_stopped(
     files = ["".join(line(f"{file}/{row}.jpg") for row in range(7)) for file in range(5)]
     put_inventory(stack, files)
     pump.clock.seconds = 10
-    run_id = service.invoke({"csv_path": MANIFEST})["run_id"]
+    run_id = service.invoke({"csv_path": f"s3://{INVENTORIES}/{MANIFEST}"})["run_id"]
     steps = 0
     while not stack.table.load(run_id).fully_dispatched:  # type: ignore[union-attr]
         pump.step(DISPATCHES)
@@ -96,11 +96,11 @@ def test_an_inventory_without_objects_has_nothing_to_do(service: Service, stack:
 
 def other_file(stack: Stack) -> None:
     body = gzip.compress(line("other.jpg").encode())
-    stack.s3.put_object(Bucket=TRIGGER, Key="inventory/images/data/0.csv.gz", Body=body)
+    stack.s3.put_object(Bucket=INVENTORIES, Key="inventory/images/data/0.csv.gz", Body=body)
 
 
 def no_file(stack: Stack) -> None:
-    stack.s3.delete_object(Bucket=TRIGGER, Key="inventory/images/data/0.csv.gz")
+    stack.s3.delete_object(Bucket=INVENTORIES, Key="inventory/images/data/0.csv.gz")
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,11 @@ def test_an_inventory_that_cannot_be_read_is_a_failed_run(
 
 
 def test_a_manifest_json_that_is_no_inventory_is_refused(service: Service, stack: Stack) -> None:
-    stack.s3.put_object(Bucket=TRIGGER, Key="manifest.json", Body=b"[1]")
+    stack.s3.put_object(Bucket=INVENTORIES, Key="manifest.json", Body=b"[1]")
 
-    run = service.finish(service.invoke({"csv_path": "manifest.json"})["run_id"])
+    run = service.finish(
+        service.invoke({"csv_path": f"s3://{INVENTORIES}/manifest.json"})["run_id"]
+    )
 
     assert "is no manifest.json of an S3 Inventory" in run.message
 
