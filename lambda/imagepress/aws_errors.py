@@ -13,9 +13,9 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from imagepress.errors import PassingError
+from imagepress.errors import PassingError, Throttled
 
-PASSING_CODES = frozenset(
+THROTTLING_CODES = frozenset(
     {
         "SlowDown",
         "Throttling",
@@ -28,22 +28,24 @@ PASSING_CODES = frozenset(
         "RequestLimitExceeded",
         "BandwidthLimitExceeded",
         "LimitExceededException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "PriorRequestNotComplete",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "OperationAborted",
-        "ConditionalRequestConflict",
-        "ExpiredToken",
         "KMS.ThrottlingException",
     }
 )
+PASSING_CODES = THROTTLING_CODES | {
+    "TransactionConflictException",
+    "TransactionInProgressException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "PriorRequestNotComplete",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "ExpiredToken",
+}
 CONNECTION_ERRORS = (
     ConnectionError,
     HTTPClientError,
@@ -52,6 +54,8 @@ CONNECTION_ERRORS = (
     ResponseStreamingError,
 )
 FIRST_SERVER_ERROR = 500
+# The answer to a HEAD has no code; S3 sends 503 where it is asked too much of.
+SLOW_DOWN = 503
 
 
 def error_code(error: ClientError) -> str:
@@ -71,6 +75,15 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, CONNECTION_ERRORS)
 
 
+def passing(message: str, error: Exception) -> PassingError:
+    """The `PassingError` for an answer that passes; `Throttled` where only the pace was wrong."""
+    if isinstance(error, ClientError) and (
+        error_code(error) in THROTTLING_CODES or http_status(error) == SLOW_DOWN
+    ):
+        return Throttled(f"{message}: {error}")
+    return PassingError(f"{message}: {error}")
+
+
 @contextmanager
 def passing_errors(action: str) -> Iterator[None]:
     """Turn what passes into `PassingError`; what is final rises as it is."""
@@ -78,5 +91,5 @@ def passing_errors(action: str) -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError, HTTPError) as error:
         if is_passing(error):
-            raise PassingError(f"{action}: {error}") from error
+            raise passing(action, error) from error
         raise

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from imagepress.aws_errors import error_code, is_passing
-from imagepress.errors import PassingError, Refused
+from imagepress.aws_errors import error_code, is_passing, passing
+from imagepress.errors import Refused
 from imagepress.run import BucketFacts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def look_at_bucket(s3: "S3Client", bucket: str) -> BucketFacts:
         acl_owner = s3.get_bucket_acl(Bucket=bucket)["Owner"]["ID"] if _acls(s3, bucket) else None
     except (ClientError, BotoCoreError) as error:
         if is_passing(error):
-            raise PassingError(f"Looking at bucket {bucket}: {error}") from error
+            raise passing(f"Looking at bucket {bucket}", error) from error
         if isinstance(error, ClientError) and error_code(error) in ("NoSuchBucket", "404"):
             raise Refused(f"bucket_name: there is no bucket {bucket}.") from error
         if isinstance(error, ParamValidationError):

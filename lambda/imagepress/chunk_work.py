@@ -5,8 +5,9 @@ carefully: one row at a time, with the row in hand on record, rows under suspici
 picture that kills its worker costs itself and not its neighbours.
 """
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from imagepress.bench import Bench
 from imagepress.chunk import Chunk
 from imagepress.completion import Completion, never_ended
 from imagepress.engine import in_order
-from imagepress.errors import RowFailed
+from imagepress.errors import PassingError, RowFailed, Throttled
 from imagepress.manifest import Row
 from imagepress.outcome import FailureCode
 from imagepress.part import EMPTY_PART, Part, RowReport
@@ -25,6 +26,8 @@ from imagepress.runs import RunsTable
 ROW_TRIES = 3
 ROW_DEATHS = 2
 RETRY_SECONDS = 5.0
+THROTTLED_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 600.0
 BUSY_MARGIN_SECONDS = 1.0
 ROW_RESERVE_SECONDS = 20.0
 WATCH_SECONDS = 3.0
@@ -58,7 +61,9 @@ class _Attempt:
         self.fresh.append(report)
 
     def put_off(self, row: Row, fault: Exception) -> None:
-        self.tries[row.number] = self.tries.get(row.number, 0) + 1
+        # Whoever asked too much has to wait; that is no try.
+        if not isinstance(fault, Throttled):
+            self.tries[row.number] = self.tries.get(row.number, 0) + 1
         self.faults.append(fault)
 
     def missing(self, chunk: Chunk) -> list[Row]:
@@ -134,13 +139,16 @@ class ChunkWork:
         return attempt
 
     def _settle(self, run: Run, chunk: Chunk, state: ChunkState, attempt: _Attempt) -> Delivery:
-        part = Part(attempt.reports, attempt.tries)
-        if attempt.missing(chunk):
-            self.store.write_part(run.run_id, chunk.number, state.attempts, part)
-            self.completion.runs.close_attempt(run.run_id, state, state.attempts)
-            return attempt.delivery(RETRY_SECONDS if attempt.faults else 0)
-        self.completion.end_chunk(run, state, part, self.store)
-        return attempt.delivery(None)
+        part, runs = Part(attempt.reports, attempt.tries), self.completion.runs
+        self.store.write_part(run.run_id, chunk.number, state.attempts, part)
+        if not attempt.missing(chunk):
+            try:
+                self.completion.end_chunk(run, state, part)
+                return attempt.delivery(None)
+            except PassingError as fault:
+                attempt.faults.append(fault)
+        runs.close_attempt(run.run_id, state, state.attempts)
+        return attempt.delivery(_pause(state, attempt.faults))
 
     def _has_time(self) -> bool:
         return self.seconds_left() > ROW_RESERVE_SECONDS
@@ -160,6 +168,14 @@ class _Watch:
             self.looked = time.monotonic()
             self.run = self.runs.load(self.run.run_id) or self.run
         return self.run.status is not RunStatus.RUNNING
+
+
+def _pause(state: ChunkState, faults: Sequence[Exception]) -> float:
+    """Seconds until what is left is tried again: throttled work waits longer each time."""
+    if any(isinstance(fault, Throttled) for fault in faults):
+        longest = min(THROTTLED_SECONDS * 2**state.attempts, LONGEST_PAUSE_SECONDS)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - not all at once
+    return RETRY_SECONDS if faults else 0
 
 
 def _note(attempt: _Attempt, row: Row, ended: RowReport | Exception | None) -> None:

@@ -15,7 +15,6 @@ from imagepress.outcome import FailureCode, SkipReason, Totals
 from imagepress.part import Part
 from imagepress.queues import Queue
 from imagepress.run import WORKING, ChunkState, Run, RunProgress, RunStatus
-from imagepress.run_store import RunStore
 from imagepress.runs import RunsTable
 from imagepress.settings import RunSettings
 
@@ -30,9 +29,8 @@ class Completion:
     runs: RunsTable
     reports: Queue
 
-    def end_chunk(self, run: Run, state: ChunkState, part: Part, store: RunStore) -> None:
-        """Make `part` the one that counts for its chunk, unless another does already."""
-        store.write_part(run.run_id, state.number, state.attempts, part)
+    def end_chunk(self, run: Run, state: ChunkState, part: Part) -> None:
+        """Make `part`, which is saved, count for its chunk, unless another does already."""
         totals = Totals.of(report.result for report in part.reports.values())
         self.runs.complete_chunk(run, state.number, state.attempts, totals)
         self.finish_if_done(run.run_id)

@@ -9,6 +9,7 @@ import gzip
 import json
 import math
 import os
+import random
 import secrets
 import shutil
 import time
@@ -26,7 +27,7 @@ from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.completion import too_many_failures
 from imagepress.engine import THREADS_A_PROCESSOR, in_order, private_folder
-from imagepress.errors import PassingError, Refused, RowFailed, RowSkipped
+from imagepress.errors import PassingError, Refused, RowFailed, RowSkipped, Throttled
 from imagepress.image_store import ImageStore
 from imagepress.journal import log_stem
 from imagepress.listing import pages
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 1 << 20
 ROW_TRIES = 3
-RETRY_SECONDS = 2.0
+ROW_REFUSALS = 12
+RETRY_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 120.0
 ENCODE_SECONDS = 1800.0
 MEMORY_SHARE = 0.7
 GZIP_MAGIC = b"\x1f\x8b"
@@ -210,14 +213,22 @@ def _workshop(wish: DesktopRun, s3: "S3Client", facts: BucketFacts) -> Iterator[
 
 
 def _until_it_ends(row: Row, bench: Bench) -> RowReport:
-    for again in range(ROW_TRIES):
-        if again:
-            time.sleep(RETRY_SECONDS * 2**again)
+    faults: list[Exception] = []
+    refusals = 0
+    while len(faults) < ROW_TRIES and refusals < ROW_REFUSALS:
+        if faults or refusals:
+            seconds = RETRY_SECONDS * 2 ** (len(faults) + refusals)
+            time.sleep(min(seconds, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1))  # noqa: S311
         try:
             return bench.press(row)
+        except Throttled as refusal:
+            refusals += 1
+            last: Exception = refusal
         except Exception as error:  # noqa: BLE001 - a bug that one odd picture meets costs its row
+            faults.append(error)
             last = error
-    given_up = RowFailed(FailureCode.RETRIES_EXHAUSTED, f"{ROW_TRIES} tries failed: {last}")
+    tries = len(faults) + refusals
+    given_up = RowFailed(FailureCode.RETRIES_EXHAUSTED, f"{tries} tries failed: {last}")
     try:
         return bench.last_look(row, given_up)
     except PassingError:

@@ -39,5 +39,9 @@ class PassingError(ImagepressError):
     """Throttling, a broken connection, a service that refuses for a while: try again later."""
 
 
+class Throttled(PassingError):  # noqa: N818 - a pace to keep, not a fault
+    """A service is asked too much of: nothing is wrong with the work, it only has to wait."""
+
+
 class AttemptSuperseded(ImagepressError):  # noqa: N818 - the work is in other hands
     """Another invocation holds this chunk or this cursor."""

@@ -71,19 +71,24 @@ class ImageHeader:
         return self.width * self.height
 
 
+def check_format(start: bytes) -> None:
+    """Raise `RowSkipped` or `RowFailed` unless a file that begins so is a PNG or JPEG."""
+    if not start:
+        raise RowFailed(FailureCode.CORRUPT_IMAGE, "The object is empty.")
+    if not start.startswith((PNG_SIGNATURE, JPEG_SIGNATURE)):
+        name = _other_format(start)
+        what = f"is a {name} file" if name else "is not an image that is known here"
+        raise RowSkipped(
+            SkipReason.UNSUPPORTED_FORMAT, f"The object {what}; PNG and JPEG are done."
+        )
+
+
 def read_header(file: Path) -> ImageHeader:
     """Read the header of the image in `file`; raise `RowSkipped` or `RowFailed`."""
     with file.open("rb") as stream:
         start = stream.read(READ_BYTES)
-    if not start:
-        raise RowFailed(FailureCode.CORRUPT_IMAGE, "The object is empty.")
-    if start.startswith(PNG_SIGNATURE):
-        return _png_header(start)
-    if start.startswith(JPEG_SIGNATURE):
-        return _jpeg_header(file)
-    name = _other_format(start)
-    what = f"is a {name} file" if name else "is not an image that is known here"
-    raise RowSkipped(SkipReason.UNSUPPORTED_FORMAT, f"The object {what}; PNG and JPEG are done.")
+    check_format(start)
+    return _png_header(start) if start.startswith(PNG_SIGNATURE) else _jpeg_header(file)
 
 
 def check_pixels(header: ImageHeader, max_image_pixels: int) -> None:

@@ -6,7 +6,7 @@ in the same request, under the condition that the object still is the one that w
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from imagepress.aws_errors import http_status, is_passing
-from imagepress.errors import PassingError, RowFailed, RowSkipped
+from imagepress.aws_errors import http_status, is_passing, passing
+from imagepress.errors import RowFailed, RowSkipped
 from imagepress.marker import METADATA_NAME, Marker, base64_text
 from imagepress.outcome import FailureCode, SkipReason
 from imagepress.store_errors import annotations_error, read_error, write_error
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK_BYTES = 1 << 20
+BEGINNING_BYTES = 1 << 14
 NOT_FOUND = 404
 PRECONDITION_FAILED = 412
 FAULTS = (ClientError, BotoCoreError, HTTPError)
@@ -115,7 +116,8 @@ class ImageStore:
         metadata = {**latest.metadata, METADATA_NAME: marker.to_metadata()}
         check_metadata(metadata)
         try:
-            written = self.put(latest, file, marker.sha256, metadata=metadata, if_match=stored.etag)
+            hashes = Digests(marker.sha256, marker.md5)
+            written = self.put(latest, file, hashes, metadata=metadata, if_match=stored.etag)
         except FAULTS as error:
             return self._lost_race(error, stored, marker)
         return written, marker
@@ -124,7 +126,7 @@ class ImageStore:
         self,
         like: StoredObject,
         file: Path,
-        sha256: str,
+        hashes: Digests,
         *,
         metadata: Mapping[str, str],
         if_match: str | None = None,
@@ -139,7 +141,7 @@ class ImageStore:
             **like.properties,
             **self._tags(like),
             **self._grants(like),
-            **_checksum_argument(like.checksum, file, sha256),
+            **_checksum_argument(like.checksum, file, hashes),
             **({"IfMatch": f'"{if_match}"'} if if_match else {"IfNoneMatch": "*"}),
         }
         if if_match and self._check_annotations:
@@ -154,13 +156,13 @@ class ImageStore:
             )
         return Written(bare_etag(answer["ETag"]), answer.get("VersionId"))
 
-    def back_up(self, stored: StoredObject, file: Path, sha256: str, key: str) -> None:
+    def back_up(self, stored: StoredObject, file: Path, key: str) -> None:
         """Copy an original to `key`, never over a copy that is there; raise an outcome."""
         try:
-            self.put(stored, file, sha256, metadata=stored.metadata, key=key)
+            self.put(stored, file, digests(file), metadata=stored.metadata, key=key)
         except FAULTS as error:
             if is_passing(error):
-                raise PassingError(f"Backing up {stored.key}: {error}") from error
+                raise passing(f"Backing up {stored.key}", error) from error
             if not is_precondition(error):
                 raise RowFailed(
                     FailureCode.BACKUP_FAILED, f"The original cannot be copied to {key}: {error}"
@@ -242,8 +244,7 @@ class ImageStore:
         self, error: Exception | None, stored: StoredObject, marker: Marker
     ) -> tuple[Written, Marker]:
         """An answer can be lost after the write was applied: the object itself tells."""
-        lost = error is not None and is_passing(error)
-        if error is not None and not lost and not is_precondition(error):
+        if error and not is_passing(error) and not is_precondition(error):
             raise write_error(error, self.bucket, stored.key) from error
         current = self.head(stored.key)
         found = current.marker if current else None
@@ -251,8 +252,8 @@ class ImageStore:
             if found.row == marker.row:
                 return Written(current.etag, current.version_id), found
             raise duplicate_of(found) from error
-        if lost:
-            raise PassingError(f"Uploading {stored.key}: {error}") from error
+        if error and is_passing(error):
+            raise passing(f"Uploading {stored.key}", error) from error
         what = "was replaced" if current else "was deleted"
         raise RowFailed(
             FailureCode.CHANGED_MEANWHILE,
@@ -260,25 +261,33 @@ class ImageStore:
         ) from error
 
 
-def download(body: "StreamingBody", file: Path) -> Digests:
-    """Save `body` as `file`; return what its bytes hash to, or raise an outcome/`PassingError`."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+def download(
+    body: "StreamingBody", file: Path, check: Callable[[bytes], None] = lambda _: None
+) -> None:
+    """Save `body` as `file`; raise an outcome or `PassingError`.
+
+    `check` sees the beginning, and may raise an outcome before the rest is asked for.
+    """
     try:
         with file.open("wb") as stream:
-            for block in _blocks(body):
-                sha256.update(block)
-                md5.update(block)
+            for number, block in enumerate(_blocks(body)):
+                if not number:
+                    check(block)
                 stream.write(block)
     except OSError as error:
         raise RowFailed(
             FailureCode.NO_TEMP_SPACE, f"The download cannot be saved: {error}."
         ) from error
-    return Digests(base64_text(sha256.digest()), md5.hexdigest())
 
 
 def digests(file: Path) -> Digests:
     """What a file's bytes hash to."""
-    return Digests(base64_text(_hash(file, "sha256").digest()), _hash(file, "md5").hexdigest())
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            sha256.update(block)
+            md5.update(block)
+    return Digests(base64_text(sha256.digest()), md5.hexdigest())
 
 
 def is_precondition(error: Exception) -> bool:
@@ -294,14 +303,29 @@ def duplicate_of(found: Marker) -> RowSkipped:
 
 def _blocks(body: "StreamingBody") -> Iterator[bytes]:
     try:
+        yield body.read(BEGINNING_BYTES)
         yield from body.iter_chunks(BLOCK_BYTES)
     except (BotoCoreError, HTTPError, OSError) as error:
-        raise PassingError(f"The download broke off: {error}") from error
+        raise passing("The download broke off", error) from error
 
 
-def _hash(file: Path, name: str) -> "hashlib._Hash":
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False))
+def _checksum_argument(algorithm: str | None, file: Path, hashes: Digests) -> dict[str, str]:
+    """A checksum of the kind that the object had; S3 computes its own default by itself."""
+    match algorithm:
+        case "SHA256":
+            return {"ChecksumSHA256": hashes.sha256}
+        case "SHA1":
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, _sha1).digest()
+            return {"ChecksumSHA1": base64_text(digest)}
+        case "CRC32":
+            return {"ChecksumCRC32": base64_text(_crc32(file).to_bytes(4))}
+        case _:
+            return {"ContentMD5": base64_text(bytes.fromhex(hashes.md5))}
+
+
+def _sha1() -> "hashlib._Hash":
+    return hashlib.sha1(usedforsecurity=False)
 
 
 def _crc32(file: Path) -> int:
@@ -310,19 +334,6 @@ def _crc32(file: Path) -> int:
         while block := stream.read(BLOCK_BYTES):
             value = zlib.crc32(block, value)
     return value
-
-
-def _checksum_argument(algorithm: str | None, file: Path, sha256: str) -> dict[str, str]:
-    """A checksum of the kind that the object had; S3 computes its own default by itself."""
-    match algorithm:
-        case "SHA256":
-            return {"ChecksumSHA256": sha256}
-        case "SHA1":
-            return {"ChecksumSHA1": base64_text(_hash(file, "sha1").digest())}
-        case "CRC32":
-            return {"ChecksumCRC32": base64_text(_crc32(file).to_bytes(4))}
-        case _:
-            return {"ContentMD5": base64_text(_hash(file, "md5").digest())}
 
 
 def _version(version_id: str | None) -> dict[str, Any]:

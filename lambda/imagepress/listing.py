@@ -15,8 +15,8 @@ from urllib.parse import quote_plus
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagepress.aws_errors import is_passing
-from imagepress.errors import PassingError, Refused
+from imagepress.aws_errors import is_passing, passing
+from imagepress.errors import Refused
 from imagepress.inventory import FILE_NAME, write_inventory
 from imagepress.manifest import S3List
 from imagepress.pinned_object import PinnedObject
@@ -94,7 +94,7 @@ def pages(s3: "S3Client", bucket: str, prefix: str, after: str = "") -> Iterator
             yield Page(keys, found[-1]["Key"] if found else after, not answer["IsTruncated"])
     except (ClientError, BotoCoreError) as error:
         if is_passing(error) or not isinstance(error, ClientError):
-            raise PassingError(f"Listing {bucket}: {error}") from error
+            raise passing(f"Listing {bucket}", error) from error
         raise Refused(f"prefix: s3://{bucket}/{prefix} cannot be listed: {error}") from error
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from imagepress.aws_errors import error_code, http_status, is_passing, passing_errors
+from imagepress.aws_errors import error_code, http_status, is_passing, passing, passing_errors
 from imagepress.block_stream import BlockStream
 from imagepress.errors import PassingError, Refused
 from imagepress.pinned_object import PinnedObject
@@ -90,7 +90,7 @@ class ObjectStream:
             except (BotoCoreError, HTTPError, PassingError) as error:
                 failures += 1
                 if failures == ATTEMPTS:
-                    raise PassingError(f"Reading the CSV: {error}") from error
+                    raise passing("Reading the CSV", error) from error
 
     def _body(self, pinned: PinnedObject, offset: int) -> Iterator[bytes]:
         answer = self._get(pinned, f"bytes={offset}-")
@@ -117,7 +117,7 @@ class ObjectStream:
             return cast("dict[str, Any]", getattr(self._s3, operation)(**request))
         except (ClientError, BotoCoreError) as error:
             if is_passing(error) or not isinstance(error, ClientError):
-                raise PassingError(f"Reading the CSV: {error}") from error
+                raise passing("Reading the CSV", error) from error
             raise Refused(_why(error, bucket, key)) from error
 
 

@@ -7,9 +7,17 @@ the run wrote. An object that is the original already is done: so a retry finds 
 from pathlib import Path
 
 from imagepress import journal
-from imagepress.aws_errors import is_passing
-from imagepress.errors import PassingError, RowFailed, RowSkipped
-from imagepress.image_store import FAULTS, Digests, ImageStore, Written, download, is_precondition
+from imagepress.aws_errors import is_passing, passing
+from imagepress.errors import RowFailed, RowSkipped
+from imagepress.image_store import (
+    FAULTS,
+    Digests,
+    ImageStore,
+    Written,
+    digests,
+    download,
+    is_precondition,
+)
 from imagepress.ledger import Ledger
 from imagepress.manifest import Row
 from imagepress.outcome import FailureCode, RowResult, SkipReason
@@ -63,9 +71,9 @@ def _put_back(row: Row, undo: Undo, workshop: Workshop, ledger: Ledger) -> RowRe
     try:
         with (
             store.open(key, undo.version_before or None) as (original, body),
-            workshop.saved(row, original, body, ledger) as (file, hashes),
+            workshop.saved(row, original, body, ledger) as file,
         ):
-            written = _write(row, undo, original, file, hashes, current, store)
+            written = _write(row, undo, original, file, digests(file), current, store)
     except RowFailed as failed:
         if failed.code is FailureCode.NOT_FOUND:
             raise RowFailed(
@@ -91,7 +99,7 @@ def _write(
         return store.put(
             original,
             file,
-            hashes.sha256,
+            hashes,
             metadata=original.metadata,
             if_match=current.etag,
             key=row.key,
@@ -103,7 +111,7 @@ def _write(
         if now is None:
             raise _changed_later("was deleted") from error
         if _is_what_the_run_wrote(now, undo):
-            raise PassingError(f"Restoring {row.key}: {error}") from error
+            raise passing(f"Restoring {row.key}", error) from error
         return _as_it_should_be(row, original, file, hashes, now, store)
 
 
@@ -125,7 +133,9 @@ def _as_it_should_be(
         raise _changed_later("was changed")
     if current.etag not in (original.etag, hashes.md5) and current.sha256 != hashes.sha256:
         with store.open(row.key) as (_, body):
-            if download(body, file.with_name(f"{file.name}.current")).sha256 != hashes.sha256:
+            there = file.with_name(f"{file.name}.current")
+            download(body, there)
+            if digests(there).sha256 != hashes.sha256:
                 raise _changed_later("was changed")
     return Written(current.etag, current.version_id)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
-from imagepress.aws_errors import error_code, passing_errors
-from imagepress.errors import PassingError
+from imagepress.aws_errors import error_code, passing, passing_errors
 from imagepress.journal import log_name
 from imagepress.part import Part, part_from_lines
 from imagepress.pinned_object import PinnedObject
@@ -106,7 +105,7 @@ class RunStore:
                     str(file), self.bucket, key, ExtraArgs={"ContentType": content_type}
                 )
         except S3UploadFailedError as error:
-            raise PassingError(f"Writing {key}: {error}") from error
+            raise passing(f"Writing {key}", error) from error
 
 
 def _part_key(run_id: str, chunk: int, attempt: int) -> str:

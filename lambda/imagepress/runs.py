@@ -7,6 +7,7 @@ and concurrent invocations agree.
 
 import hashlib
 import json
+import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,7 +18,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from imagepress.aws_errors import error_code, passing_errors
-from imagepress.errors import PassingError, TokenReused
+from imagepress.errors import PassingError, Throttled, TokenReused
 from imagepress.manifest import S3List
 from imagepress.outcome import Outcome, Totals
 from imagepress.pinned_object import PinnedObject
@@ -42,6 +43,9 @@ KEEP_SECONDS = 400 * 24 * 3600
 BATCH_GET_ITEMS = 100
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CANCELLED = "TransactionCanceledException"
+# The SDK does not repeat what was cancelled because somebody else counted at the same moment.
+CONFLICT_TRIES = 8
+CONFLICT_PAUSE_SECONDS = 0.05
 
 
 class RunsTable:
@@ -299,21 +303,28 @@ class RunsTable:
             f"SET expires_at = :expiry ADD {adds}",
             values={":expiry": _expiry(), **{f":{name}": value for name, value in counts.items()}},
         )
+        for again in range(CONFLICT_TRIES):
+            if again:
+                time.sleep(CONFLICT_PAUSE_SECONDS * 2**again * random.uniform(0.5, 1))  # noqa: S311
+            reasons = self._transact(chunk, counter)
+            if not reasons:
+                return True
+            if reasons[0] == "ConditionalCheckFailed":
+                return False
+        raise Throttled(f"Recording a chunk: {CONFLICT_TRIES} tries met {reasons}")
+
+    def _transact(self, *updates: Mapping[str, Any]) -> list[str]:
+        """Make all updates or none; why none was made, for each of them, empty where all were."""
         try:
             with passing_errors("Recording a chunk"):
                 self._client.transact_write_items(
-                    TransactItems=[{"Update": chunk}, {"Update": counter}]  # type: ignore[typeddict-item]
+                    TransactItems=[{"Update": update} for update in updates]  # type: ignore[typeddict-item]
                 )
         except ClientError as error:
             if error_code(error) != TRANSACTION_CANCELLED:
                 raise
-            reasons = [
-                reason.get("Code") for reason in error.response.get("CancellationReasons", [])
-            ]
-            if reasons[:1] == ["ConditionalCheckFailed"]:
-                return False
-            raise PassingError(f"Recording a chunk: {reasons}") from error
-        return True
+            return [reason["Code"] for reason in error.response["CancellationReasons"]]
+        return []
 
     # Ending
 

@@ -2,8 +2,8 @@
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from imagepress.aws_errors import error_code, http_status, is_passing
-from imagepress.errors import PassingError, RowFailed, RowSkipped
+from imagepress.aws_errors import error_code, http_status, is_passing, passing
+from imagepress.errors import RowFailed, RowSkipped
 from imagepress.outcome import FailureCode, SkipReason
 
 FORBIDDEN = ("AccessDenied", "403", "AllAccessDisabled")
@@ -15,7 +15,7 @@ def read_error(error: Exception, bucket: str, key: str) -> Exception:
     if isinstance(error, ParamValidationError):
         return RowFailed(FailureCode.INVALID_ROW, f"The key cannot be asked for: {error}")
     if is_passing(error) or not isinstance(error, ClientError):
-        return PassingError(f"Reading {key}: {error}")
+        return passing(f"Reading {key}", error)
     code = error_code(error)
     if code == "NoSuchBucket":
         return RowFailed(FailureCode.NOT_FOUND, f"There is no bucket {bucket}.")
@@ -55,7 +55,7 @@ def write_error(error: Exception, bucket: str, key: str) -> Exception:
         )
     if isinstance(error, (ClientError, ParamValidationError)):
         return RowFailed(FailureCode.REQUEST_REFUSED, f"S3 refused the replacement: {error}")
-    return PassingError(f"Uploading {key}: {error}")
+    return passing(f"Uploading {key}", error)
 
 
 def _detail(error: ClientError) -> str:

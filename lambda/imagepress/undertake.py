@@ -50,7 +50,9 @@ class Undertaker:
         look = last_look_for(run, self.images(run.bucket_name))
         given_up = RowFailed(FailureCode.RETRIES_EXHAUSTED, CHUNK_GIVEN_UP)
         reports = {row.number: saved.get(row.number) or look(row, given_up) for row in chunk.rows}
-        self.completion.end_chunk(run, state, Part(reports, {}), self.store)
+        part = Part(reports, {})
+        self.store.write_part(run.run_id, state.number, state.attempts, part)
+        self.completion.end_chunk(run, state, part)
         return tuple(report for number, report in reports.items() if number not in saved)
 
     def end_dispatch(self, run_id: str) -> None:

@@ -6,6 +6,7 @@ and its temporary files are gone.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from imagepress import journal
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.errors import RowFailed, RowSkipped
-from imagepress.image_header import ImageHeader, check_pixels, read_header
+from imagepress.image_header import ImageHeader, check_format, check_pixels, read_header
 from imagepress.image_store import Digests, ImageStore, Written, digests, download, duplicate_of
 from imagepress.ledger import Ledger
 from imagepress.manifest import Row
@@ -132,10 +133,13 @@ class _Work:
             marker = stored.marker
             if marker and marker.describes(stored):
                 return self._marked(stored, marker, body)
-            with self.workshop.saved(self.row, stored, body, self.ledger) as (file, hashes):
-                if marker and marker.matches(stored.size, hashes.sha256):
+            with self._saved(stored, body) as file:
+                if marker and marker.matches(stored.size, digests(file).sha256):
                     return self._marked(stored, marker, body, file)
                 return self._compress(stored, stored, file)
+
+    def _saved(self, stored: StoredObject, body: "StreamingBody") -> AbstractContextManager[Path]:
+        return self.workshop.saved(self.row, stored, body, self.ledger, check_format)
 
     def _marked(
         self, stored: StoredObject, marker: Marker, body: "StreamingBody", file: Path | None = None
@@ -156,7 +160,7 @@ class _Work:
         if marker.lossless or settings.perc_compression_quality == LOSSLESS_QUALITY:
             if file is not None:
                 return self._compress(stored, stored, file, marker)
-            with self.workshop.saved(self.row, stored, body, self.ledger) as (saved, _):
+            with self._saved(stored, body) as saved:
                 return self._compress(stored, stored, saved, marker)
         if settings.from_original:
             return self._from_original(stored, marker)
@@ -180,7 +184,7 @@ class _Work:
             key = f"{marker.origin_backup}/{key}"
         with (
             self.workshop.store.open(key, version) as (original, body),
-            self.workshop.saved(self.row, original, body, self.ledger) as (file, _),
+            self._saved(original, body) as file,
         ):
             return self._compress(stored, original, file, marker)
 
@@ -259,12 +263,12 @@ class _Work:
         key = self.job.backup_key(self.row.key)
         store = self.workshop.store
         if target is source:
-            store.back_up(target, file, digests(file).sha256, key)
+            store.back_up(target, file, key)
         else:
             with store.open(self.row.key) as (current, body):
                 copy = file.with_name(f"{file.name}.replaced")
-                hashes = download(body, copy)
-                store.back_up(current, copy, hashes.sha256, key)
+                download(body, copy)
+                store.back_up(current, copy, key)
         self.ledger.log(f"Original of {self.row.key} copied to {key}.")
 
     def _check_savings(self, before: int, after: int) -> None:

@@ -13,7 +13,7 @@ from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.errors import PassingError, RowFailed
-from imagepress.image_store import Digests, ImageStore, download
+from imagepress.image_store import ImageStore, download
 from imagepress.ledger import Ledger
 from imagepress.manifest import Row
 from imagepress.outcome import FailureCode
@@ -46,14 +46,22 @@ class Workshop:
 
     @contextmanager
     def saved(
-        self, row: Row, stored: StoredObject, body: "StreamingBody", ledger: Ledger
-    ) -> Iterator[tuple[Path, Digests]]:
-        """The object's bytes as a file named after its key, gone at the end."""
+        self,
+        row: Row,
+        stored: StoredObject,
+        body: "StreamingBody",
+        ledger: Ledger,
+        check: Callable[[bytes], None] = lambda _: None,
+    ) -> Iterator[Path]:
+        """The object's bytes as a file named after its key, gone at the end.
+
+        `check` sees their beginning, and may raise the row's outcome.
+        """
         with self._share_of_temp_space(stored.size), self._file(row, stored, ledger) as file:
-            hashes = download(body, file)
+            download(body, file, check)
             body.close()
             ledger.log(journal.saved(str(file), stored.size))
-            yield file, hashes
+            yield file
 
     def encode(self, request: CodecRequest, file_size: int) -> Encoded:
         """Have a picture compressed by the best codec that fits into memory and does not fail it.

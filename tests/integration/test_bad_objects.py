@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -400,3 +401,28 @@ def cut_the_body(call: Call) -> None:
     """The connection breaks in the middle of an answer."""
     body = call.answer["Body"]
     body._raw_stream = io.BytesIO(body._raw_stream.read(1000))
+
+
+def test_of_what_is_no_image_only_the_beginning_is_read(
+    service: Service, stack: Stack, wire: Wire
+) -> None:
+    taken: list[int] = []
+
+    def count(call: Call) -> None:
+        body = call.answer["Body"]
+        read = body._raw_stream.read
+
+        def counting(*arguments: Any, **options: Any) -> bytes:
+            data: bytes = read(*arguments, **options)
+            taken.append(len(data))
+            return data
+
+        body._raw_stream.read = counting
+
+    stack.put_image("film.mp4", b"\0\0\0\x18ftypmp42" + bytes(8 << 20))
+    wire.after("GetObject", count, Bucket=IMAGES)
+
+    run = service.upload(["film.mp4"])
+
+    assert run.outcomes() == ["SKIPPED/UNSUPPORTED_FORMAT"]
+    assert sum(taken) <= 1 << 14

@@ -12,12 +12,30 @@ from typing import IO
 
 import pytest
 
+from imagepress import runs
 from imagepress.codec_pool import CodecPool, _CodecProcess
-from tests.integration.functions import Context, Functions
+from tests.integration.functions import LONG_SECONDS, Context, Functions
 from tests.integration.pump import Delivery, Pump, newest
 from tests.integration.service import Service
-from tests.integration.stack import CHUNKS, DISPATCHES, IMAGES, RUNS, Stack, queue_url
-from tests.integration.wire import Act, Call, Moment, Wire, die, lose_the_answer, refuse, throttle
+from tests.integration.stack import (
+    CHUNKS,
+    DISPATCHES,
+    IMAGES,
+    RUNS,
+    Stack,
+    queue_url,
+)
+from tests.integration.wire import (
+    Act,
+    Call,
+    Moment,
+    Wire,
+    break_down,
+    die,
+    lose_the_answer,
+    refuse,
+    throttle,
+)
 from tests.pictures import jpeg, photograph
 
 KEYS = [f"{number}.jpg" for number in range(6)]
@@ -325,7 +343,7 @@ def test_a_row_that_died_after_its_write_keeps_its_undo_record(
 def test_a_row_that_is_put_off_twice_is_done_the_third_time(
     service: Service, stack: Stack, wire: Wire, chunk: Delivery
 ) -> None:
-    wire.before("GetObject", throttle, times=2, Bucket=IMAGES, Key=KEYS[3])
+    wire.before("GetObject", break_down, times=2, Bucket=IMAGES, Key=KEYS[3])
 
     run = service.finish(run_of(chunk))
 
@@ -334,11 +352,29 @@ def test_a_row_that_is_put_off_twice_is_done_the_third_time(
     assert replaced_once(stack)
 
 
+def test_throttled_rows_spend_no_tries_and_wait_longer_each_time(
+    service: Service, wire: Wire, chunk: Delivery
+) -> None:
+    wire.before("GetObject", throttle, times=7, Bucket=IMAGES, Key=KEYS[3])
+
+    run = service.finish(run_of(chunk))
+
+    assert run.outcomes() == ["COMPRESSED"] * len(KEYS)
+    pauses = [
+        call.parameters["VisibilityTimeout"]
+        for call in wire.made("ChangeMessageVisibility", QueueUrl=queue_url(CHUNKS))
+        if call.parameters["VisibilityTimeout"] < LONG_SECONDS
+    ]
+    assert len(pauses) == 7
+    longest = [min(5 * 2**n, 600) for n in range(1, 8)]
+    assert all(most / 2 <= pause <= most for most, pause in zip(longest, pauses, strict=True))
+
+
 def test_a_row_that_is_put_off_three_times_is_given_up(
     service: Service, stack: Stack, wire: Wire, chunk: Delivery
 ) -> None:
     before = stack.image(KEYS[3])
-    wire.before("GetObject", throttle, times=99, Bucket=IMAGES, Key=KEYS[3])
+    wire.before("GetObject", break_down, times=99, Bucket=IMAGES, Key=KEYS[3])
 
     run = service.finish(run_of(chunk))
 
@@ -353,10 +389,10 @@ def test_a_row_whose_last_try_was_applied_is_not_given_up(
     service: Service, stack: Stack, wire: Wire, chunk: Delivery
 ) -> None:
     before = stack.head(KEYS[0])["VersionId"]
-    wire.before("GetObject", throttle, times=2, Bucket=IMAGES, Key=KEYS[0])
+    wire.before("GetObject", break_down, times=2, Bucket=IMAGES, Key=KEYS[0])
 
     def go_silent(call: Call) -> None:
-        wire.before("HeadObject", throttle, times=5, Bucket=IMAGES, Key=KEYS[0])
+        wire.before("HeadObject", break_down, times=5, Bucket=IMAGES, Key=KEYS[0])
         lose_the_answer(call)
 
     wire.after("PutObject", go_silent, Bucket=IMAGES, Key=KEYS[0])
@@ -402,9 +438,19 @@ def test_table_bucket_and_queue_may_refuse_for_a_while(
     assert replaced_once(stack)
 
 
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError"])
+@pytest.mark.parametrize("times", [2, runs.CONFLICT_TRIES + 1])
 def test_a_transaction_that_conflicts_is_tried_again(
-    service: Service, wire: Wire, chunk: Delivery
+    service: Service,
+    wire: Wire,
+    chunk: Delivery,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    times: int,
 ) -> None:
+    """At once, and, where that does not help, in a later attempt, which takes the part over."""
+    monkeypatch.setattr(runs, "CONFLICT_PAUSE_SECONDS", 0)
+
     def conflict(call: Call) -> None:
         error = refuse("TransactionCanceledException")
         try:
@@ -412,16 +458,17 @@ def test_a_transaction_that_conflicts_is_tried_again(
         except Exception as raised:
             raised.response["CancellationReasons"] = [  # type: ignore[attr-defined]
                 {"Code": "None"},
-                {"Code": "TransactionConflict"},
+                {"Code": code},
             ]
             raise
 
-    wire.before("TransactWriteItems", conflict, times=2)
+    wire.before("TransactWriteItems", conflict, times=times)
 
     run = service.finish(run_of(chunk))
 
     assert run.outcomes() == ["COMPRESSED"] * len(KEYS)
-    assert len(wire.made("TransactWriteItems")) == 3
+    assert len(wire.made("TransactWriteItems")) == times + 1
+    assert len(wire.made("GetObject", Bucket=IMAGES)) == len(KEYS)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from imagepress import completion, desktop
 from imagepress.command_line import main
 from tests.integration.service import RESULT_COLUMNS, csv_of
 from tests.integration.stack import CREDENTIALS, IMAGES, Stack
-from tests.integration.wire import Call, Wire, lose_the_answer, throttle
+from tests.integration.wire import Call, Wire, break_down, lose_the_answer, throttle
 from tests.pictures import jpeg, photograph, png
 
 SCRIPT = Path(__file__).parents[2] / "compress_images_from_S3.py"
@@ -235,10 +235,25 @@ def test_a_row_has_three_tries(
     monkeypatch.setattr(desktop, "RETRY_SECONDS", 0)
     stack.put_image("a.jpg", jpeg())
     write_csv(folder, "a.jpg")
-    line.before("GetObject", throttle, times=times)
+    line.before("GetObject", break_down, times=times)
 
     assert command() == code
     assert results(folder)[0]["reason"] == ("RETRIES_EXHAUSTED" if code else "")
+
+
+def test_whoever_asks_too_much_waits_and_spends_no_tries(
+    stack: Stack,
+    folder: Path,
+    command: Callable[..., int],
+    line: Wire,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(desktop, "RETRY_SECONDS", 0)
+    stack.put_image("a.jpg", jpeg())
+    write_csv(folder, "a.jpg")
+    line.before("GetObject", throttle, times=desktop.ROW_REFUSALS - 1)
+
+    assert command() == 0
 
 
 def test_a_last_try_that_was_applied_is_not_given_up(
@@ -251,10 +266,10 @@ def test_a_last_try_that_was_applied_is_not_given_up(
     monkeypatch.setattr(desktop, "RETRY_SECONDS", 0)
     stack.put_image("a.jpg", jpeg())
     write_csv(folder, "a.jpg")
-    line.before("GetObject", throttle, times=2)
+    line.before("GetObject", break_down, times=2)
 
     def go_silent(call: Call) -> None:
-        line.before("HeadObject", throttle)
+        line.before("HeadObject", break_down)
         lose_the_answer(call)
 
     line.after("PutObject", go_silent)

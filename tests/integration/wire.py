@@ -183,3 +183,4 @@ def refuse(code: str, message: str = "", *, status: int = 400) -> Act:
 
 
 throttle = refuse("SlowDown", "Please reduce your request rate.", status=503)
+break_down = refuse("InternalError", "We encountered an internal error.", status=500)

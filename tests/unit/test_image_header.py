@@ -12,9 +12,11 @@ from PIL import features
 from imagepress import jpeg_structure
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import (
+    JPEG_SIGNATURE,
     READ_BYTES,
     ImageFormat,
     ImageHeader,
+    check_format,
     check_pixels,
     read_header,
 )
@@ -272,3 +274,10 @@ def test_a_picture_within_the_limit_on_pixels_goes_on(limit: int) -> None:
 def test_a_picture_beyond_the_limit_on_pixels_is_refused(limit: int) -> None:
     with pytest.raises(RowFailed, match=f"7 x 5 = 35 pixels; max_image_pixels is {limit}"):
         check_pixels(ImageHeader(ImageFormat.PNG, 7, 5, 8, 3), limit)
+
+
+def test_what_is_no_image_is_known_by_its_beginning() -> None:
+    check_format(PNG_SIGNATURE)
+    check_format(JPEG_SIGNATURE + b"\xe0")
+    with pytest.raises(RowSkipped, match="is a PDF file"):
+        check_format(b"%PDF-1.7")
