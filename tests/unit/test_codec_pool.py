@@ -55,7 +55,7 @@ sys.path.pop(0)
 myself = sys.modules.pop("oxipng")
 real = importlib.import_module("oxipng")
 sys.modules["oxipng"] = myself
-StripChunks, PngError = real.StripChunks, real.PngError
+StripChunks, PngError, Deflaters = real.StripChunks, real.PngError, real.Deflaters
 
 def optimize_from_memory(*values, **options):
     print('{"encoded": {"encoder": "forged", "quality": 1}}', flush=True)

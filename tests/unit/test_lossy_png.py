@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
 from imagepress.codecs import lossy_png
 from imagepress.codecs.near_lossless import NearLossless
+from imagepress.codecs.palette import with_palette
 from imagepress.codecs.png_gate import Gate, least_score
 from imagepress.codecs.similarity import Reference, SimilarityUnavailableError
 from tests.pictures import (
@@ -124,6 +125,111 @@ def test_the_score_asked_for_rises_with_quality() -> None:
 
     assert scores == sorted(set(scores))
     assert least_score(80) == 80
+
+
+def soft_drawing() -> Image.Image:
+    """A slow gradient behind a shape: a palette of few colours dithers all of it."""
+    size = (900, 600)
+    top, bottom = (Image.new("RGB", size, colour) for colour in ("#f9f0e4", "#c3d5f0"))
+    picture = Image.composite(bottom, top, Image.linear_gradient("L").resize(size))
+    ImageDraw.Draw(picture).ellipse((90, 60, 540, 510), fill="#e65a3c")
+    return picture.filter(ImageFilter.GaussianBlur(1))
+
+
+def half_flat(size: tuple[int, int]) -> Image.Image:
+    """Noise of all colours in half of a plain page."""
+    picture = Image.new("RGB", size, "white")
+    half = (size[0] // 2, size[1])
+    picture.paste(Image.frombytes("RGB", half, random.Random(7).randbytes(3 * half[0] * half[1])))
+    return picture
+
+
+type Asked = list[tuple[tuple[int, int], int]]
+
+
+@pytest.fixture
+def palettes(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Size and quality of the palettes that were asked for."""
+    asked: Asked = []
+
+    def watched(picture: Image.Image, quality: int, dither: float) -> bytes:
+        asked.append((picture.size, quality))
+        return with_palette(picture, quality, dither)
+
+    monkeypatch.setattr(lossy_png, "with_palette", watched)
+    return asked
+
+
+def test_a_slow_gradient_gets_more_colours_where_they_are_smaller(
+    press: Press, palettes: Asked
+) -> None:
+    picture = soft_drawing()
+    data = png(picture)
+
+    pressed = press(data, 80)
+
+    (_, first), (_, second) = palettes
+    poorer, richer = (with_palette(picture, quality, 1.0) for quality in (first, second))
+    assert Gate(picture, 80).score(decoded(poorer)) >= 80
+    assert first < second
+    assert len(richer) < 0.8 * len(poorer)
+    assert shows(pressed.data, richer)
+
+
+def test_a_large_photograph_shows_in_a_few_rows_that_no_palette_will_do(
+    press: Press, palettes: Asked
+) -> None:
+    pressed = press(png(half_flat((800, 600))), 80)
+
+    assert pressed.encoded.encoder == "near-lossless+oxipng"
+    ((width, height), _) = palettes[0]
+    assert len(palettes) == 1
+    assert width == 800
+    assert 100 <= height <= 200
+
+
+@pytest.mark.parametrize("size", [(100_000, 3), (3, 100_000)])
+def test_a_sample_is_taken_of_a_picture_of_any_shape(
+    press: Press, palettes: Asked, size: tuple[int, int]
+) -> None:
+    data = png(half_flat(size))
+
+    pressed = press(data, 80)
+
+    assert palettes
+    assert decoded(pressed.data).size == size
+
+
+def test_a_full_palette_that_fails_is_the_last(press: Press, palettes: Asked) -> None:
+    picture = Image.new("RGB", (400, 240), "white")
+    picture.paste(grain().resize((100, 240)))
+
+    press(png(picture), 90)
+
+    ((_, quality),) = palettes
+    poor = decoded(with_palette(picture, quality, 1.0))
+    assert 70 < Gate(picture, 90).score(poor) < 90
+
+
+def test_a_score_that_is_close_ends_the_search_for_a_step(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: dict[int, float] = {}
+    real = NearLossless.rounded
+    gate = Gate(grain(), 80)
+
+    def rounded(rounding: NearLossless, step: int) -> Image.Image:
+        picture = real(rounding, step)
+        steps[step] = gate.score(picture)
+        return picture
+
+    monkeypatch.setattr(NearLossless, "rounded", rounded)
+
+    press(png(grain()), 80)
+
+    close = [score for score in steps.values() if 80 <= score < 84]
+    assert close
+    assert list(steps.values())[-1] == close[0]
 
 
 # What is not

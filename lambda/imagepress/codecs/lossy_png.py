@@ -27,13 +27,20 @@ _LOSSLESS_ONLY: Final = frozenset({b"acTL", b"fcTL", b"fdAT", b"tRNS", b"PLTE", 
 _USUAL_GAMMAS: Final = range(40_000, 60_000)
 _FEW_COLOURS: Final = 256
 _FEW_GREYS: Final = 32
+# Among more colours a palette is sought for minutes.
 _MOST_COLOURS: Final = 1 << 18
-# Points of the score: a palette this far off gets no better, and one this close is good enough.
-_HOPELESS: Final = 20
-_CLOSE: Final = 3
-# From this share of flat pixels on a picture was drawn; the palette of a photograph, which uses all
-# colours that there are, gets no better with quality.
+# From this share of flat pixels on a picture was drawn. The palette of a photograph seldom passes,
+# which a few of its rows tell sooner, and gets little better with quality.
 _DRAWN: Final = 0.65
+_SAMPLED_PIXELS: Final = 1 << 17
+_SAMPLED_BANDS: Final = 8
+# Points of the score: a palette this far off gets no better.
+_HOPELESS: Final = 20
+_HOPELESS_SHOT: Final = 3
+# libvips may leave one of 256 out; more quality changes nothing then.
+_FULL_PALETTE: Final = 255
+# So few are dithered so much that more colours may be smaller.
+_SPARSE_PALETTE: Final = 32
 _FIRST_STEP: Final = 5
 _UNTOUCHED: Final = 100
 _DRAFT: Final = 6
@@ -56,10 +63,14 @@ class Work:
     steps: Sequence[int]
     tries: int
     """How many steps are tried at most."""
+    close: float
+    """So many points of the score above what is asked are not worth another try."""
     both: bool
     """Whether a picture that got a palette is rounded as well, to see which is smaller."""
-    deflate: int
+    palette_deflate: int
+    rounded_deflate: int
     lossless_level: int
+    lossless_deflate: int
     lossless_above: float
     """The share of the source from which on lossless is tried beside a lossy candidate."""
 
@@ -71,20 +82,26 @@ WORK: Final = {
         flat_share=0.65,
         steps=(4,),
         tries=1,
+        close=4,
         both=False,
-        deflate=7,
+        palette_deflate=7,
+        rounded_deflate=7,
         lossless_level=1,
+        lossless_deflate=10,
         lossless_above=0.9,
     ),
     Effort.BALANCED: Work(
-        qualities=(100, 92, 80, 65, 50),
+        qualities=(92, 80, 50),
         dithers=(1.0,),
         flat_share=0.3,
         steps=STEPS,
         tries=3,
+        close=4,
         both=False,
-        deflate=10,
+        palette_deflate=10,
+        rounded_deflate=7,
         lossless_level=2,
+        lossless_deflate=10,
         lossless_above=0.75,
     ),
     Effort.SMALL: Work(
@@ -93,9 +110,12 @@ WORK: Final = {
         flat_share=0.0,
         steps=STEPS,
         tries=6,
+        close=1,
         both=True,
-        deflate=12,
+        palette_deflate=12,
+        rounded_deflate=12,
         lossless_level=4,
+        lossless_deflate=12,
         lossless_above=0.6,
     ),
 }
@@ -136,9 +156,11 @@ def smallest_lossy(
         return None
     candidates: list[_Candidate] = []
     flat_share = _flat_share(bare)
-    if _may_get_palette(bare) and flat_share >= work.flat_share:
-        hopeless = _HOPELESS if flat_share >= _DRAWN else _CLOSE
-        candidates += _palettes(bare, data, gate, work, hopeless)
+    if flat_share >= work.flat_share and _may_get_palette(bare):
+        if flat_share >= _DRAWN:
+            candidates += _palettes(bare, data, gate, work, _HOPELESS)
+        elif work.both or _sample_gets_palette(bare, quality, work):
+            candidates += _palettes(bare, data, gate, work, _HOPELESS_SHOT)
     if rounding is not None and (work.both or not candidates):
         rounded = _rounded(rounding, gate, work)
         candidates += [rounded] if rounded else []
@@ -180,6 +202,34 @@ def _may_get_palette(picture: Image.Image) -> bool:
     return picture.mode in ("RGB", "RGBA") and picture.getcolors(_MOST_COLOURS) is not None
 
 
+def _sample_gets_palette(picture: Image.Image, quality: int, work: Work) -> bool:
+    """Whether a large picture's bands of rows pass in a palette, as they do before all of it does.
+
+    Small pictures are not asked: to try is as cheap.
+    """
+    if picture.width * picture.height < 2 * _SAMPLED_PIXELS:
+        return True
+    sample = _bands(picture)
+    middle = work.qualities[len(work.qualities) // 2]
+    try:
+        found = _decoded(with_palette(sample, middle, work.dithers[0]))
+    except (NoPaletteError, ImportError, OSError):
+        return False
+    gate = Gate(sample, quality)
+    return gate.score(found) >= gate.least
+
+
+def _bands(picture: Image.Image) -> Image.Image:
+    """Some rows of `picture`, from top to bottom."""
+    width, height = picture.size
+    rows = max(1, min(height, _SAMPLED_PIXELS // width) // _SAMPLED_BANDS)
+    sample = Image.new(picture.mode, (width, rows * _SAMPLED_BANDS))
+    for band in range(_SAMPLED_BANDS):
+        top = height * band // _SAMPLED_BANDS
+        sample.paste(picture.crop((0, top, width, top + rows)), (0, rows * band))
+    return sample
+
+
 def _flat_share(picture: Image.Image) -> float:
     """How many pixels are as their left neighbour: many in what was drawn, few in what was shot."""
     width, height = picture.size
@@ -191,25 +241,37 @@ def _flat_share(picture: Image.Image) -> float:
 def _palettes(
     picture: Image.Image, data: bytes, gate: Gate, work: Work, hopeless: int
 ) -> Iterator[_Candidate]:
-    """Palettes that pass, down to the poorest; none where the first missed by over `hopeless`."""
+    """Palettes that pass; none where the first missed by over `hopeless`.
+
+    From one with room to spare the search goes on to poorer ones; from one with few colours and
+    little room to richer ones.
+    """
     for dither in work.dithers:
         low, high = -1, len(work.qualities)
         at = high // 2
         while low < at < high:
-            found = _palette(picture, data, gate, work.qualities[at], dither, work.deflate)
+            found = _palette(picture, data, gate, work.qualities[at], dither, work.palette_deflate)
             if found is None:
                 return
             missed = gate.least - found.score
             if missed > 0:
                 high = at
-                if missed > hopeless:
+                if missed > hopeless or _colours(found.picture) >= _FULL_PALETTE:
                     break
             else:
-                low = at
                 yield found
-                if -missed < _CLOSE:
-                    break
+                if -missed >= 2 * work.close or _colours(found.picture) > _SPARSE_PALETTE:
+                    low = at
+                    if -missed < work.close:
+                        break
+                else:
+                    high = at
             at = (low + high) // 2
+
+
+def _colours(picture: Image.Image) -> int:
+    """How many entries of its palette a picture has use for."""
+    return sum(map(bool, picture.histogram()))
 
 
 def _palette(
@@ -223,8 +285,7 @@ def _palette(
     background = structure.background(data)
     if background is not None:
         draft = with_colour(draft, background)
-    result = Image.open(io.BytesIO(draft), formats=("PNG",))
-    result.load()
+    result = _decoded(draft)
 
     def encode() -> bytes:
         return oxipng.optimize_from_memory(
@@ -265,11 +326,13 @@ def _rounded(rounding: NearLossless, gate: Gate, work: Work) -> _Candidate | Non
             step = max(low + 1, step + spare)
         else:
             best, best_score, low = result, score, step
+            if score - gate.least < work.close:
+                break
             step = min(high - 1, step + spare)
     if best is None:
         return None
     draft = _averaged(best, _DRAFT) if work.both else b""
-    encode = partial(_averaged, best, work.deflate)
+    encode = partial(_averaged, best, work.rounded_deflate)
     return _Candidate("near-lossless+oxipng", best, best_score, draft, encode)
 
 
@@ -289,10 +352,15 @@ def _averaged(picture: Image.Image, deflate: int) -> bytes:
 
 def _is_faithful(encoded: bytes, picture: Image.Image, source: bytes) -> bool:
     """Whether another decoder than oxipng's sees `picture`, and all metadata of `source`."""
-    result = Image.open(io.BytesIO(encoded), formats=("PNG",))
-    result.load()
+    result = _decoded(encoded)
     same_metadata = structure.metadata(source) == structure.metadata(encoded)
     return same_metadata and _pixels(result) == _pixels(picture)
+
+
+def _decoded(data: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(data), formats=("PNG",))
+    picture.load()
+    return picture
 
 
 def _pixels(picture: Image.Image) -> bytes:

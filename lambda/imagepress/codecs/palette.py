@@ -11,7 +11,7 @@ from PIL import Image
 
 _BANDS: Final = {"RGB": 3, "RGBA": 4}
 # Less effort is faster, and was seen to give pictures that nobody would recognise.
-_EFFORT: Final = 7
+_EFFORT: Final = 6
 # As much as drafts of other candidates get, so that sizes compare.
 _DEFLATE: Final = 6
 _MOST_ENTRIES: Final = 256

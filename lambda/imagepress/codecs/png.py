@@ -12,7 +12,7 @@ from PIL import Image
 from imagepress import png_structure as structure
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import fidelity
-from imagepress.codecs.lossy_png import WORK, smallest_lossy
+from imagepress.codecs.lossy_png import WORK, Work, smallest_lossy
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageHeader
 from imagepress.outcome import FailureCode, SkipReason
@@ -37,7 +37,7 @@ def compress_png(request: CodecRequest) -> Encoded:
     if request.quality < LOSSLESS_QUALITY:
         lossy = smallest_lossy(picture, data, request.header, request.quality, work)
     if lossy is None or len(lossy.data) >= work.lossless_above * len(data):
-        _write_lossless(data, picture, request, work.lossless_level)
+        _write_lossless(data, picture, request, work)
         if lossy is None or len(lossy.data) >= request.output.stat().st_size:
             return Encoded("oxipng", None)
     request.output.write_bytes(lossy.data)
@@ -49,19 +49,19 @@ def pack_png(request: CodecRequest) -> Encoded:
     data = request.source.read_bytes()
     refuse_what_would_be_lost(data)
     picture = fidelity.load(request.source, request.header)
-    _write_lossless(data, picture, request, WORK[request.effort].lossless_level)
+    _write_lossless(data, picture, request, WORK[request.effort])
     return Encoded("oxipng", None)
 
 
-def _write_lossless(data: bytes, picture: Image.Image, request: CodecRequest, level: int) -> None:
+def _write_lossless(data: bytes, picture: Image.Image, request: CodecRequest, work: Work) -> None:
     output, header = request.output, request.header
     try:
-        _write_verified(_pack(data, header, level, reduce=True), data, picture, output, header)
+        _write_verified(_pack(data, header, work, reduce=True), data, picture, output, header)
     except RowFailed as failed:
         if failed.code is not FailureCode.UNFAITHFUL:
             raise
         # A smaller colour type that reads as another picture: keep the one that there is.
-        _write_verified(_pack(data, header, level, reduce=False), data, picture, output, header)
+        _write_verified(_pack(data, header, work, reduce=False), data, picture, output, header)
 
 
 def _write_verified(
@@ -90,11 +90,12 @@ def _unsupported(why: str) -> RowSkipped:
     return RowSkipped(SkipReason.UNSUPPORTED_IMAGE, f"The PNG is left as it is: {why}.")
 
 
-def _pack(data: bytes, header: ImageHeader, level: int, *, reduce: bool) -> bytes:
+def _pack(data: bytes, header: ImageHeader, work: Work, *, reduce: bool) -> bytes:
     try:
         return oxipng.optimize_from_memory(
             data,
-            level=level,
+            level=work.lossless_level,
+            deflate=oxipng.Deflaters.libdeflater(work.lossless_deflate),
             strip=oxipng.StripChunks.none(),
             interlace=None,
             # Palettes may get narrower; a picture with 16 bits keeps them.
