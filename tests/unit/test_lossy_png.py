@@ -440,6 +440,31 @@ def test_what_shows_only_over_one_background_does_not_pass() -> None:
     assert gate.score(changed) < gate.least
 
 
+@pytest.mark.parametrize(("damage", "views"), [(None, 2), (swapped, 1)])
+def test_what_fails_over_one_background_is_not_scored_over_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Image.Image], Image.Image] | None,
+    views: int,
+) -> None:
+    picture = drawing("RGBA")
+    candidate = picture.copy()
+    if damage:
+        candidate = damage(picture.convert("RGB"))
+        candidate.putalpha(picture.getchannel("A"))
+    scores: list[float] = []
+    real = Reference.score
+
+    def watched(reference: Reference, other: Image.Image) -> float:
+        scores.append(real(reference, other))
+        return scores[-1]
+
+    gate = Gate(picture, 80)
+    monkeypatch.setattr(Reference, "score", watched)
+
+    assert gate.score(candidate) == min(scores)
+    assert len(scores) == views
+
+
 # Rounding
 
 

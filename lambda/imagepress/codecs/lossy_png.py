@@ -199,7 +199,10 @@ def _bare(picture: Image.Image, data: bytes) -> Image.Image:
 
 def _may_get_palette(picture: Image.Image) -> bool:
     """Grey stays grey, and among millions of colours a palette is sought for minutes."""
-    return picture.mode in ("RGB", "RGBA") and picture.getcolors(_MOST_COLOURS) is not None
+    if picture.mode not in ("RGB", "RGBA"):
+        return False
+    is_small = picture.width * picture.height <= _MOST_COLOURS
+    return is_small or picture.getcolors(_MOST_COLOURS) is not None
 
 
 def _sample_gets_palette(picture: Image.Image, quality: int, work: Work) -> bool:

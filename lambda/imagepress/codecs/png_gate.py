@@ -6,6 +6,7 @@ colour of every small block is compared as well, more strictly where the source 
 """
 
 from itertools import pairwise
+from math import inf
 from typing import Final
 
 from PIL import Image, ImageChops, ImageFilter, ImageStat
@@ -48,14 +49,18 @@ class Gate:
         self._calm = [_calm_blocks(view) for view in views]
 
     def score(self, candidate: Image.Image) -> float:
-        """The worst score of `candidate`'s views; just not enough where a block went astray."""
+        """The worst score of `candidate`'s views; just not enough where a block went astray.
+
+        What fails over one background is not looked at over the other.
+        """
         views = self._views(candidate)
-        score = min(
-            reference.score(view) for reference, view in zip(self._references, views, strict=True)
-        )
-        if any(map(self._has_strayed, views, self._means, self._calm)):
-            return min(score, self.least - 1)
-        return score
+        worst = inf
+        for reference, view in zip(self._references, views, strict=True):
+            worst = min(worst, reference.score(view))
+            if worst < self.least:
+                return worst
+        strayed = any(map(self._has_strayed, views, self._means, self._calm))
+        return self.least - 1 if strayed else worst
 
     def _views(self, picture: Image.Image) -> list[Image.Image]:
         """The picture as it is seen: over each background, where the source lets one through."""
