@@ -176,6 +176,20 @@ def test_a_slow_gradient_gets_more_colours_where_they_are_smaller(
     assert shows(pressed.data, richer)
 
 
+def test_a_palette_that_fails_leads_to_richer_ones(press: Press, palettes: Asked) -> None:
+    picture = soft_drawing()
+    data = png(picture)
+
+    pressed = press(data, 90)
+
+    qualities = [quality for _, quality in palettes]
+    scores = [Gate(picture, 90).score(decoded(with_palette(picture, q, 1.0))) for q in qualities]
+    assert qualities == sorted(qualities)
+    assert [score >= 90 for score in scores] == [False, False, True]
+    assert pressed.encoded.encoder == "palette+oxipng"
+    assert score(data, pressed.data) >= 90
+
+
 def test_a_large_photograph_shows_in_a_few_rows_that_no_palette_will_do(
     press: Press, palettes: Asked
 ) -> None:

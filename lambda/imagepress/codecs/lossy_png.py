@@ -40,7 +40,7 @@ _HOPELESS_SHOT: Final = 3
 # libvips may leave one of 256 out; more quality changes nothing then.
 _FULL_PALETTE: Final = 255
 # So few are dithered so much that more colours may be smaller.
-_SPARSE_PALETTE: Final = 32
+_SPARSE_PALETTE: Final = 24
 _FIRST_STEP: Final = 5
 _UNTOUCHED: Final = 100
 _DRAFT: Final = 6
@@ -91,7 +91,7 @@ WORK: Final = {
         lossless_above=0.9,
     ),
     Effort.BALANCED: Work(
-        qualities=(92, 80, 50),
+        qualities=(100, 92, 80, 50),
         dithers=(1.0,),
         flat_share=0.3,
         steps=STEPS,
@@ -269,7 +269,7 @@ def _palettes(
                         break
                 else:
                     high = at
-            at = (low + high) // 2
+            at = (low + high + 1) // 2
 
 
 def _colours(picture: Image.Image) -> int:
