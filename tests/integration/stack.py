@@ -78,6 +78,10 @@ class Stack:
         """Whether there are any, received or not: told by moto itself, without a request."""
         return bool(sqs_backends[ACCOUNT][REGION].queues[queue]._messages)
 
+    def forget_messages(self, queue: str) -> None:
+        """Empty a queue, without a request."""
+        sqs_backends[ACCOUNT][REGION].queues[queue]._messages.clear()
+
     # Images
 
     def put_image(self, key: str, body: bytes, **properties: Any) -> str:
