@@ -144,6 +144,7 @@ class ImagepressStack(Stack):
             ],
             [self.table.arn],
         )
+        dispatcher.allow(["dynamodb:Query"], [self.table.status_index_arn])
         # A run must know whether its bucket keeps versions, and whether ACLs count there.
         dispatcher.allow(
             ["s3:GetBucketVersioning", "s3:GetBucketOwnershipControls", "s3:GetBucketAcl"],

@@ -12,6 +12,7 @@ from imagepress.bucket_facts import look_at_bucket
 from imagepress.cancel import cancel
 from imagepress.dispatch import Dispatcher
 from imagepress.listing import Lister
+from imagepress.look import Onlooker
 from imagepress.manifest_store import ManifestStore
 from imagepress.order import Location, direct_order, restore_order, upload_order
 from imagepress.start import Deployment, Starter
@@ -43,6 +44,7 @@ _starter = Starter(
     dispatches=_dispatches,
     reports=_completion.reports,
 )
+_onlooker = Onlooker(_completion.runs, _store)
 _dispatcher = Dispatcher(
     completion=_completion,
     manifests=_manifests,
@@ -93,6 +95,10 @@ def _asked(event: Mapping[str, Any], request_id: str) -> dict[str, Any]:
     match event.get("action"):
         case "cancel":
             return cancel(event, _completion)
+        case "status":
+            return _onlooker.status(event)
+        case "list":
+            return _onlooker.newest(event)
         case "restore":
             return _starter.start(restore_order(event, request_id, time.time()))
         case _:

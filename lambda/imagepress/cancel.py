@@ -5,7 +5,7 @@ from typing import Any
 
 from imagepress.completion import Completion
 from imagepress.errors import Refused
-from imagepress.order import cancel_wish
+from imagepress.order import run_wish
 from imagepress.run import RunStatus
 
 CANCELLED = "The run was cancelled."
@@ -14,7 +14,7 @@ CANCELLED = "The run was cancelled."
 def cancel(event: Mapping[str, Any], completion: Completion) -> dict[str, Any]:
     """Stop the run that `event` names; answer for the caller. May be repeated."""
     try:
-        run_id = cancel_wish(event)
+        run_id = run_wish(event)
     except Refused as refusal:
         return {"run_id": None, "status": RunStatus.FAILED, "message": str(refusal)}
     completion.stop(run_id, RunStatus.CANCELLED, CANCELLED)

@@ -15,9 +15,8 @@ MISSING_CSV_PATH = (
     "Or give prefix, to take all objects under it."
 )
 TWO_SOURCES = "csv_path and prefix are both given; give one of them."
-
-
 MISSING_RUN_ID = "run_id is missing; it must be the id of a run."
+UNWANTED_RUN_ID = "run_id is given; the action list is about all runs. Did you mean status?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +118,18 @@ def direct_wish(event: Mapping[str, Any], trigger_bucket: str, readable: Sequenc
     return Wish(values, Location(bucket, key))
 
 
-def restore_wish(event: Mapping[str, Any]) -> None:
-    """Check a restore's parameters; raise `Refused` for anything wrong."""
-    if "run_id" not in check_action(event):
-        raise Refused(MISSING_RUN_ID)
-
-
-def cancel_wish(event: Mapping[str, Any]) -> str:
-    """The run that `{"action": "cancel", "run_id": …}` names; raise `Refused`."""
+def run_wish(event: Mapping[str, Any]) -> str:
+    """The run that an action such as `{"action": "cancel", "run_id": …}` names; or `Refused`."""
     values = check_action(event)
     if "run_id" not in values:
         raise Refused(MISSING_RUN_ID)
     return str(values["run_id"])
+
+
+def list_wish(event: Mapping[str, Any]) -> None:
+    """Check `{"action": "list"}`; raise `Refused` for anything else in it."""
+    if "run_id" in check_action(event):
+        raise Refused(UNWANTED_RUN_ID)
 
 
 def upload_wish(upload: Location, metadata: Mapping[str, str]) -> Wish:

@@ -1,7 +1,7 @@
 """The runs bucket: the parts that attempts leave, and what a finished run leaves for people."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,10 @@ class RunStore:
     def url(self, key: str) -> str:
         """`s3://bucket/key`."""
         return f"s3://{self.bucket}/{key}"
+
+    def links(self, run: Run) -> dict[str, str]:
+        """Where a run's files are, or will be, by what they are."""
+        return {name: self.url(key) for name, key in asdict(RunFiles.of(run)).items()}
 
     def write_part(self, run_id: str, chunk: int, attempt: int, part: Part) -> None:
         """Save what an attempt finished."""

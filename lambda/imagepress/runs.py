@@ -363,16 +363,32 @@ class RunsTable:
     def with_status(self, status: RunStatus) -> Iterator[str]:
         """Ids of the runs that have `status`, oldest first."""
         with passing_errors("Listing runs"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                IndexName=STATUS_INDEX,
-                KeyConditionExpression="#status = :status",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":status": {"S": status}},
-            )
+            pages = self._client.get_paginator("query").paginate(**self._of_status(status))
             for page in pages:
                 for item in page["Items"]:
                     yield item["run_id"]["S"]
+
+    def newest(self, limit: int) -> list[Run]:
+        """The newest runs, the last one first."""
+        ids: list[str] = []
+        for status in RunStatus:
+            with passing_errors("Listing runs"):
+                answer = self._client.query(**self._of_status(status, newest=True), Limit=limit)
+            ids += [item["run_id"]["S"] for item in answer["Items"]]
+        # An index is a moment behind its table: a run may be in it twice, or not be there yet.
+        keys = [_run_key(run_id) for run_id in sorted(set(ids), reverse=True)[:limit]]
+        items = self._get_many(keys)
+        return [_run(items[key]) for key in keys if key in items]
+
+    def _of_status(self, status: RunStatus, *, newest: bool = False) -> Any:
+        return {
+            "TableName": self._table,
+            "IndexName": STATUS_INDEX,
+            "KeyConditionExpression": "#status = :status",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":status": {"S": status}},
+            "ScanIndexForward": not newest,
+        }
 
     def _change_status(
         self,

@@ -150,12 +150,14 @@ CLIENT_TOKEN = Parameter(
 )
 ACTION = Parameter(
     "action",
-    "restore or cancel",
-    lambda value: value in ("restore", "cancel"),
+    "restore, cancel, status or list",
+    lambda value: value in ("restore", "cancel", "status", "list"),
     str,
-    "what to do with a run that there is",
+    "what to do with the runs that there are",
 )
-RUN_ID = Parameter("run_id", "the id of a run", _text, str, "the run to restore or to cancel")
+RUN_ID = Parameter(
+    "run_id", "the id of a run", _text, str, "the run to restore, to cancel or to look at"
+)
 IMAGE_PARAMETERS = (
     Parameter(
         "perc_compression_quality",

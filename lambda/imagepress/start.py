@@ -13,7 +13,7 @@ from imagepress.errors import Refused, TokenReused
 from imagepress.listing import Lister
 from imagepress.manifest_store import Inspected, ManifestStore
 from imagepress.messages import dispatch_message, report_message
-from imagepress.order import Order, Wish, direct_wish, restore_wish, upload_wish
+from imagepress.order import Order, Wish, direct_wish, run_wish, upload_wish
 from imagepress.queues import Queue
 from imagepress.run import (
     WORKING,
@@ -110,7 +110,7 @@ class Starter:
         return f"s3://{bucket}/{prefix}", listing, Inspected(None, count)
 
     def _planned_restore(self, run_id: str, order: Order, wanted: str) -> tuple[Run, int]:
-        restore_wish(order.event or {})
+        run_wish(order.event or {})
         target = self.runs.load(wanted)
         if target is None:
             raise Refused(f"run_id: there is no run {wanted!r}.")
@@ -214,7 +214,6 @@ class Starter:
         return self._answer(run, estimated_rows)
 
     def _answer(self, run: Run, estimated_rows: int) -> dict[str, Any]:
-        files = RunFiles.of(run)
         failed = run.end_status is RunStatus.FAILED
         rows = run.rows_total if run.rows_total is not None else estimated_rows
         return {
@@ -224,11 +223,7 @@ class Starter:
             "estimated_rows": rows,
             "estimated_chunks": -(-rows // run.chunk_size),
             "chunk_size": run.chunk_size,
-            "log": self.store.url(files.log),
-            "results": self.store.url(files.results),
-            "failed": self.store.url(files.failed),
-            "undo": self.store.url(files.undo),
-            "summary": self.store.url(files.summary),
+            **self.store.links(run),
             "bucket_name": run.bucket_name,
             "parameters": run.settings.to_json(),
             "notes": list(run.notes),

@@ -45,6 +45,7 @@ RIGHTS: dict[str, Rights] = {
         "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
         "dynamodb:BatchGetItem": {TABLE},
+        "dynamodb:Query": {STATUS_INDEX},
         "sqs:SendMessage": {DISPATCH, CHUNK, REPORT},
         **consuming(DISPATCH),
     },
