@@ -1,21 +1,29 @@
-"""The original script's command line, unchanged in its arguments, on the new engine."""
+"""The original script's command line, unchanged in its arguments, on the new engine.
 
-import argparse
+It works on this machine, or has a deployed stack work and follows it.
+"""
+
+import json
+import signal
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from imagepress import __version__, journal
-from imagepress.desktop import DesktopRun, run
+from imagepress import desktop, journal
+from imagepress.arguments import Arguments, parse
+from imagepress.deployed import DeployedStack
+from imagepress.desktop import DesktopRun
+from imagepress.desktop_runs import left_run, left_runs
+from imagepress.display import Display, display_for
 from imagepress.errors import Refused
-from imagepress.part import RowReport
-from imagepress.settings import IMAGE_PARAMETERS, Parameter, RunSettings, nearest_name
 
 ALL_WELL, ROWS_FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 CLIENT_CONFIG = Config(
@@ -24,107 +32,134 @@ CLIENT_CONFIG = Config(
     # A replaced object keeps the kind of checksum that it had: none is added unasked.
     request_checksum_calculation="when_required",
 )
-EXAMPLE = """example:
-  python compress_images_from_S3.py --bucket_name my-bucket --csv_path dataset.csv
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0 all well, 1 some rows failed, 2 bad use."""
+    """Run the command; return 0 all well, 1 some rows failed, 2 bad use, 130 interrupted."""
+    asked = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        wish = _parse(sys.argv[1:] if arguments is None else arguments)
-        s3 = boto3.client("s3", config=CLIENT_CONFIG)
-        summary, files = run(wish, s3, _show)
+        if asked.list or asked.status:
+            return _show(asked)
+        display = display_for(as_json=asked.json)
+        return _in_stack(asked, display) if asked.stack else _here(asked, display)
     except (Refused, BotoCoreError) as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return BAD_USE
     except KeyboardInterrupt:
         print("Interrupted: every object is either the original or replaced.", file=sys.stderr)
         return INTERRUPTED
-    outcomes = summary["outcomes"]
-    print(
-        f"{summary['rows']} images: {_done(outcomes)}, "
-        f"{outcomes['SKIPPED']} skipped, {outcomes['FAILED']} failed; "
-        f"{journal.megabytes(summary['bytes_before'])} became "
-        f"{journal.megabytes(summary['bytes_after'])} ({summary['saved_percent']} % saved).\n"
-        f"Log: {files.log}\nResults: {files.results}"
-    )
+
+
+def _here(asked: Arguments, display: Display) -> int:
+    """A run on this machine."""
+    if asked.resume:
+        wish = desktop.resumed(asked.output_dir, asked.resume)
+    else:
+        wish = DesktopRun(
+            bucket_name=asked.bucket_name or "",
+            settings=asked.settings,
+            output_dir=asked.output_dir,
+            csv=Path(asked.csv_path) if asked.csv_path else None,
+            prefix=asked.prefix,
+            restores=asked.restore,
+        )
+    s3 = boto3.client("s3", config=CLIENT_CONFIG)
+    with _first_interruption(display.say) as stops:
+        summary, files = desktop.run(wish, s3, display, stops)
+    display.end(summary, {name: str(file) for name, file in asdict(files).items()})
+    return _exit_code(summary)
+
+
+def _in_stack(asked: Arguments, display: Display) -> int:
+    """A run in a deployed stack; it goes on there whatever happens here."""
+    stack = DeployedStack.find(asked.stack or "", boto3.Session())
+    if asked.cancel:
+        answer = stack.ask({"action": "cancel", "run_id": asked.cancel})
+        if "run_id" in answer and answer["status"] != "FAILED":
+            display.say(f"{asked.cancel}: {answer['status']}. {answer['message']}")
+            return ALL_WELL
+        raise Refused(answer["message"])
+    answer = _started(asked, stack)
+    run_id = answer["run_id"]
+    display.say(f"Run {run_id} has begun; Ctrl-C leaves it alone and only stops looking.")
+    for note in answer["notes"]:
+        display.say(note)
+    try:
+        status = stack.follow(run_id, display.look)
+    except KeyboardInterrupt:
+        display.say(
+            f"The run goes on. Look at it with --stack {asked.stack} --status {run_id}, "
+            f"stop it with --stack {asked.stack} --cancel {run_id}."
+        )
+        return INTERRUPTED
+    files = stack.fetch(status, asked.output_dir)
+    summary = json.loads(Path(files["summary"]).read_text("utf-8"))
+    display.end(summary, files)
+    return _exit_code(summary)
+
+
+def _started(asked: Arguments, stack: DeployedStack) -> dict[str, Any]:
+    if asked.restore:
+        return stack.start({"action": "restore", "run_id": asked.restore}, None)
+    event = dict(asked.given)
+    if asked.bucket_name:
+        event["bucket_name"] = asked.bucket_name
+    if asked.prefix is not None:
+        return stack.start({**event, "prefix": asked.prefix}, None)
+    csv = asked.csv_path or ""
+    if csv.startswith("s3://"):
+        return stack.start({**event, "csv_path": csv}, None)
+    return stack.start(event, Path(csv))
+
+
+def _show(asked: Arguments) -> int:
+    """How a run stands, or which there are."""
+    runs: list[Mapping[str, Any]]
+    if asked.stack:
+        stack = DeployedStack.find(asked.stack, boto3.Session())
+        if asked.list:
+            runs = stack.ask({"action": "list"})["runs"]
+        else:
+            runs = [stack.ask({"action": "status", "run_id": asked.status})]
+            if "files" not in runs[0]:
+                raise Refused(runs[0]["message"])
+    elif asked.list:
+        runs = [run.summary for run in left_runs(asked.output_dir)]
+    else:
+        runs = [left_run(asked.output_dir, asked.status or "").summary]
+    for run in runs:
+        if asked.json:
+            print(json.dumps(run))
+        elif asked.list:
+            print(journal.one_line(f"{run['run_id']}  {run['status']:<10} {run['source']}"))
+        else:
+            print(json.dumps(run, indent=2))
+    return ALL_WELL
+
+
+@contextmanager
+def _first_interruption(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Whether somebody pressed Ctrl-C, or the process was told to end; the second time it does."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+        say("Ending what has begun; once more to stop at once.")
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit_code(summary: Mapping[str, Any]) -> int:
     if summary["message"]:
         print(f"{summary['status']}: {summary['message']}", file=sys.stderr)
-    well = not outcomes["FAILED"] and summary["status"] == "COMPLETED"
+    if summary["status"] == "CANCELLED":
+        return INTERRUPTED
+    well = not summary["outcomes"]["FAILED"] and summary["status"] == "COMPLETED"
     return ALL_WELL if well else ROWS_FAILED
-
-
-def _parse(arguments: Sequence[str]) -> DesktopRun:
-    defaults = RunSettings(temp_dir=tempfile.gettempdir())
-    parser = argparse.ArgumentParser(
-        description="Recompress the images of an S3 bucket in place, from a list of their keys.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"imagepress {__version__}")
-    parser.add_argument("--bucket_name", required=True, help="bucket that holds the images")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--csv_path", type=Path, help="CSV with the header path, a key in each row")
-    what.add_argument("--prefix", help="all objects whose keys begin with it; '' for all")
-    what.add_argument(
-        "--restore",
-        metavar="RUN_ID",
-        help="put back what this run replaced; its files are looked for in output_dir",
-    )
-    for parameter in IMAGE_PARAMETERS:
-        parser.add_argument(
-            f"--{parameter.name}",
-            type=_typed(parameter),
-            default=getattr(defaults, parameter.name),
-            **_flag_or_value(parameter),
-            help=f"{parameter.meaning}; {parameter.allowed} (default: %(default)s)".replace(
-                " % ", " %% "
-            ),
-        )
-    parser.add_argument(
-        "--output_dir", type=Path, default=Path(), help="folder for log and results (default: here)"
-    )
-    values, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(_unknown(unknown[0], [*vars(values)]))
-    settings = RunSettings(
-        **{parameter.name: getattr(values, parameter.name) for parameter in IMAGE_PARAMETERS}
-    )
-    csv = values.csv_path or Path()
-    return DesktopRun(
-        values.bucket_name, csv, settings, values.output_dir, values.restore, values.prefix
-    )
-
-
-def _flag_or_value(parameter: Parameter) -> dict[str, Any]:
-    """A switch may stand without a value."""
-    if parameter.allowed == "true or false":
-        return {"nargs": "?", "const": True, "metavar": "true|false"}
-    return {"metavar": parameter.name.rsplit("_", 1)[-1].upper()}
-
-
-def _typed(parameter: Parameter) -> "argparse._ActionType":
-    def parse(text: str) -> object:
-        try:
-            return parameter.parse(text)
-        except Refused as refusal:
-            raise argparse.ArgumentTypeError(str(refusal)) from None
-
-    return parse
-
-
-def _unknown(argument: str, known: Sequence[str]) -> str:
-    nearest = nearest_name(argument.lstrip("-").partition("=")[0], known)
-    hint = f"; did you mean --{nearest}?" if nearest else ""
-    return f"unknown argument {argument}{hint}"
-
-
-def _done(outcomes: Mapping[str, int]) -> str:
-    restored = f", {outcomes['RESTORED']} restored" if "RESTORED" in outcomes else ""
-    return f"{outcomes['COMPRESSED']} compressed{restored}"
-
-
-def _show(report: RowReport) -> None:
-    print(journal.lines(report.events), end="")

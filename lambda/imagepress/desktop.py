@@ -15,17 +15,19 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from imagepress.bench import Bench, bench_for
 from imagepress.bucket_facts import NO_WAY_BACK, look_at_bucket
 from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.completion import too_many_failures
+from imagepress.desktop_runs import UNDO, LeftRun, left_run, rows_left
 from imagepress.engine import THREADS_A_PROCESSOR, in_order, private_folder
 from imagepress.errors import PassingError, Refused, RowFailed, RowSkipped, Throttled
 from imagepress.image_store import ImageStore
@@ -60,45 +62,77 @@ GZIP_MAGIC = b"\x1f\x8b"
 class DesktopRun:
     """What was asked for on the command line.
 
-    `restores` is the run to undo, and there is no CSV then; nor with `prefix`, which stands for
-    all objects under it.
+    The images come from `csv`, or are all under `prefix`; or `restores` is the run to undo, or
+    `resumes` the one to go on with.
     """
 
     bucket_name: str
-    csv: Path
     settings: RunSettings
     output_dir: Path
-    restores: str | None = None
+    csv: Path | None = None
     prefix: str | None = None
+    restores: str | None = None
+    resumes: str | None = None
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def begin(self, run: Run, rows: int) -> None:
+        """The run begins; it has so many rows."""
+
+    def row(self, report: RowReport) -> None:
+        """A row has come to its end, when it is its turn."""
+
+
+class _Course:
+    """How a run ends: the first reason to end it early counts."""
+
+    def __init__(self) -> None:
+        self.ending = Ending()
+
+    @property
+    def ends_early(self) -> bool:
+        return self.ending.status != "COMPLETED"
+
+    def end(self, status: str, message: str) -> None:
+        """End the run early."""
+        if not self.ends_early:
+            self.ending = Ending(status, message)
 
 
 def run(
-    wish: DesktopRun, s3: "S3Client", on_row: Callable[[RowReport], None]
+    wish: DesktopRun, s3: "S3Client", watcher: Watcher, stops: Callable[[], bool]
 ) -> tuple[dict[str, Any], ReportFiles]:
     """Compress the images of a manifest here; raise `Refused` before anything is changed.
 
-    `on_row` sees each row when it is its turn. Return the summary, and where the files are.
+    No row begins once `stops` says so. Return the summary, and where the files are.
     """
     check_temp_dir(wish.settings.temp_dir)
     _check_output_dir(wish.output_dir)
-    manifest = _manifest(wish, s3)
-    header = _header(manifest, UNDO_COLUMNS if wish.restores else (), wish.bucket_name)
-    plan = _plan(wish, manifest, header, s3)
+    source = _source(wish, s3)
+    plan = _plan(wish, source, s3)
     files = _files(wish.output_dir, plan.started)
+    _note_beginning(plan, files)
+    course = _Course()
     with _workshop(wish, s3, plan.bucket) as workshop:
         bench = bench_for(plan, workshop)
 
-        ends = [Ending()]
+        def goes_on() -> bool:
+            if stops():
+                course.end("CANCELLED", f"Interrupted; go on with --resume {plan.run_id}.")
+            return not course.ends_early
 
         def rows() -> Iterator[Row]:
             try:
-                yield from _rows(manifest, header) if header else ()
+                # Rows of a run that stops itself are told of; after Ctrl-C people do not wait.
+                yield from takewhile(lambda _: goes_on() or not stops(), source.rows())
             except Refused as broken:
-                ends.append(Ending("FAILED", str(broken)))
+                course.end("FAILED", str(broken))
 
         def work(row: Row) -> RowReport:
-            if ends[-1].status == "ABORTED":
-                return without_trying(row, RowSkipped(SkipReason.CANCELLED, ends[-1].message))
+            if not goes_on():
+                return without_trying(row, RowSkipped(SkipReason.CANCELLED, course.ending.message))
             return _until_it_ends(row, bench)
 
         def reports() -> Iterator[RowReport]:
@@ -106,30 +140,109 @@ def run(
             for report in in_order(work, rows(), workshop.pool.size * THREADS_A_PROCESSOR):
                 totals = totals.plus(report.result)
                 stop = too_many_failures(totals, wish.settings)
-                if stop and ends[-1].status == "COMPLETED":
-                    ends.append(Ending("ABORTED", stop))
-                on_row(report)
+                if stop:
+                    course.end("ABORTED", stop)
+                watcher.row(report)
                 yield report
 
+        watcher.begin(plan, source.count())
         summary = write_report(
-            facts_of(plan), reports(), files, ending=lambda: ends[-1], links=_links(files)
+            facts_of(plan), reports(), files, ending=lambda: course.ending, links=_links(files)
         )
     return summary, files
 
 
-def _plan(wish: DesktopRun, manifest: Path, header: Header | None, s3: "S3Client") -> Run:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The rows of a run: those of a manifest, or what another run has left of them."""
+
+    manifest: Path
+    header: Header | None
+    resumes: LeftRun | None = None
+
+    def rows(self) -> Iterator[Row]:
+        if self.header is None:
+            return iter(())
+        rows = _rows(self.manifest, self.header)
+        return rows_left(self.resumes, rows) if self.resumes else rows
+
+    def count(self) -> int:
+        """How many rows there are; a manifest that breaks off is counted as far as it goes."""
+        count = 0
+        with suppress(Refused):
+            for _ in self.rows():
+                count += 1
+        return count
+
+
+def resumed(output_dir: Path, run_id: str) -> DesktopRun:
+    """What it takes to go on with a run that was interrupted."""
+    summary = left_run(output_dir, run_id).summary
+    return DesktopRun(
+        bucket_name=summary["bucket_name"],
+        settings=RunSettings.from_json(summary["parameters"]),
+        output_dir=output_dir,
+        restores=summary["restores"],
+        resumes=run_id,
+    )
+
+
+def _source(wish: DesktopRun, s3: "S3Client") -> _Source:
+    extra = UNDO_COLUMNS if wish.restores else ()
+    before = left_run(wish.output_dir, wish.resumes) if wish.resumes else None
+    if before:
+        manifest = Path(before.summary["source"])
+    elif wish.restores:
+        manifest = left_run(wish.output_dir, wish.restores).companion(UNDO)
+    else:
+        manifest = wish.csv or _listed(wish, s3)
+    return _Source(manifest, _header(manifest, extra, wish.bucket_name), before)
+
+
+def _listed(wish: DesktopRun, s3: "S3Client") -> Path:
+    """A manifest of all objects under the prefix that was asked for."""
+    listed = wish.output_dir / f"{log_stem(datetime.now(UTC))}.manifest.csv"
+    with listed.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path"])
+        try:
+            for page in pages(s3, wish.bucket_name, wish.prefix or ""):
+                rows.writerows([key] for key in page.keys)
+        except PassingError as error:
+            raise Refused(f"prefix is {wish.prefix!r}; S3 does not answer: {error}") from None
+    return listed
+
+
+def _note_beginning(plan: Run, files: ReportFiles) -> None:
+    """Leave a summary from the first moment: whatever happens, the run can be found by it."""
+    summary = {
+        "run_id": plan.run_id,
+        "status": "RUNNING",
+        "message": "",
+        "source": plan.source,
+        "bucket_name": plan.bucket_name,
+        "restores": plan.restores,
+        "parameters": plan.settings.to_json(),
+        "started": f"{plan.started:%Y-%m-%dT%H:%M:%SZ}",
+        "files": _links(files),
+    }
+    text = json.dumps(summary, indent=2, ensure_ascii=False)
+    files.summary.write_text(f"{text}\n", "utf-8", "backslashreplace")
+
+
+def _plan(wish: DesktopRun, source: _Source, s3: "S3Client") -> Run:
     facts = _look_at(wish.bucket_name, s3)
     settings, notes, sample = wish.settings, [], 1.0
     writes = not settings.only_measures and not wish.restores
     if writes and not facts.versioned and not settings.backup_prefix:
         notes.append(NO_WAY_BACK.format(bucket=wish.bucket_name))
-    if settings.dry_run_sample is not None and header:
-        sample = sample_share(settings, sum(1 for _ in _rows(manifest, header)))
+    if settings.dry_run_sample is not None:
+        sample = sample_share(settings, source.count())
     started = _start(wish.output_dir)
     return Run(
-        run_id=make_run_id(started, manifest.name, secrets.token_hex(16)),
+        run_id=make_run_id(started, source.manifest.name, secrets.token_hex(16)),
         created=started.timestamp(),
-        source=str(manifest),
+        source=str(source.manifest),
         bucket_name=wish.bucket_name,
         settings=settings,
         chunk_size=1,
@@ -158,34 +271,6 @@ def _look_at(bucket: str, s3: "S3Client") -> BucketFacts:
         return look_at_bucket(s3, bucket)
     except PassingError as error:
         raise Refused(f"bucket_name is {bucket!r}; S3 does not answer: {error}") from None
-
-
-def _manifest(wish: DesktopRun, s3: "S3Client") -> Path:
-    if wish.restores:
-        return _undo_file(wish)
-    if wish.prefix is None:
-        return wish.csv
-    listed = wish.output_dir / f"{log_stem(datetime.now(UTC))}.manifest.csv"
-    with listed.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["path"])
-        try:
-            for page in pages(s3, wish.bucket_name, wish.prefix):
-                rows.writerows([key] for key in page.keys)
-        except PassingError as error:
-            raise Refused(f"prefix is {wish.prefix!r}; S3 does not answer: {error}") from None
-    return listed
-
-
-def _undo_file(wish: DesktopRun) -> Path:
-    """The undo record that the run to restore has left in `output_dir`."""
-    for summary in sorted(wish.output_dir.glob("*.summary.json")):
-        if json.loads(summary.read_text("utf-8")).get("run_id") == wish.restores:
-            return summary.with_name(summary.name.replace(".summary.json", ".undo.csv"))
-    raise Refused(
-        f"restore: no run {wish.restores} has left its files in {wish.output_dir.resolve()}; "
-        "name the folder with --output_dir."
-    )
 
 
 @contextmanager

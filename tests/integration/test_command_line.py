@@ -469,7 +469,7 @@ def test_the_script_itself_runs(tmp_path: Path) -> None:
 
     assert (version.returncode, nothing.returncode) == (0, 2)
     assert version.stdout.startswith("imagepress ")
-    assert "required: --bucket_name" in nothing.stderr
+    assert "--csv_path" in nothing.stderr
 
 
 def test_a_run_most_of_whose_rows_fail_stops_itself(
