@@ -3,7 +3,7 @@ from PIL import Image, ImageDraw
 
 from imagepress.codecs import jpeg_choice, jpegli
 from imagepress.codecs.jpeg_choice import choose, encode_by_libjpeg
-from imagepress.codecs.jpegli import Sampling
+from imagepress.codecs.jpegli import Coding, Sampling, Scans
 from imagepress.codecs.similarity import Reference
 from imagepress.effort import Effort
 from tests.pictures import decoded, photograph
@@ -27,7 +27,7 @@ def gain(picture: Image.Image, quality: int, effort: Effort) -> float:
     """How much better the chosen file scores than libjpeg's."""
     reference = Reference(picture)
     coding = choose(picture, quality, effort)
-    chosen = jpegli.encode(picture, coding, progressive=True) if coding else None
+    chosen = jpegli.encode(picture, coding, Scans.REFINED) if coding else None
     libjpeg = encode_by_libjpeg(picture, quality)
     return reference.score(decoded(chosen or libjpeg)) - reference.score(decoded(libjpeg))
 
@@ -58,7 +58,7 @@ def test_a_photograph_gets_smaller_than_libjpeg_s(mode: str) -> None:
 
     assert coding is not None
     libjpeg = encode_by_libjpeg(picture, 80)
-    assert len(jpegli.encode(picture, coding, progressive=True)) < len(libjpeg)
+    assert len(jpegli.encode(picture, coding, Scans.REFINED)) < len(libjpeg)
 
 
 def test_fine_colours_keep_more_of_their_chroma() -> None:
@@ -72,9 +72,9 @@ def test_a_big_picture_is_judged_by_bands_of_it(monkeypatch: pytest.MonkeyPatch)
     picture = photograph(size=(96, 64)).resize((1200, 800), Image.Resampling.BICUBIC)
     seen = []
 
-    def encode(sample: Image.Image, *_: object, **options: bool) -> bytes:
+    def encode(sample: Image.Image, coding: Coding, scans: Scans) -> bytes:
         seen.append(sample.size)
-        return real(sample, *_, **options)  # type: ignore[arg-type]
+        return real(sample, coding, scans)
 
     real = jpegli.encode
     monkeypatch.setattr(jpegli, "encode", encode)
@@ -83,6 +83,16 @@ def test_a_big_picture_is_judged_by_bands_of_it(monkeypatch: pytest.MonkeyPatch)
     assert picture.width * picture.height > jpeg_choice.WHOLE_PIXELS
     assert {width for width, _ in seen} == {1200}
     assert all(0 < height < 100 for _, height in seen)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_is_written_in_less_time_has_the_same_pixels(mode: str) -> None:
+    picture = photograph(mode)
+
+    quick, usual = (encode_by_libjpeg(picture, 80, optimize=optimize) for optimize in (False, True))
+
+    assert len(quick) > len(usual)
+    assert decoded(quick).tobytes() == decoded(usual).tobytes()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9000), (9000, 1), (3, 5), (1, 1_000_000 // 16)])

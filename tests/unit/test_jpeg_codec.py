@@ -9,6 +9,7 @@ from imagepress import jpeg_structure
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import jpeg_choice, jpegli
 from imagepress.codecs.jpeg import QUALITY_MARGIN, compress_jpeg
+from imagepress.codecs.jpegli import Scans
 from imagepress.codecs.similarity import SimilarityUnavailableError
 from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
@@ -133,13 +134,13 @@ def test_what_jpegli_coded_for_this_quality_is_not_coded_again(
     press: Press, mode: str, distance: float
 ) -> None:
     picture = photograph(mode, (240, 160))
-    data = jpegli.encode(picture, jpegli.Coding(distance), progressive=True)
+    data = jpegli.encode(picture, jpegli.Coding(distance), Scans.REFINED)
 
     assert press(data, 80).encoded.lossless
 
 
 def test_what_jpegli_coded_almost_without_loss_is_coded_again(press: Press) -> None:
-    data = jpegli.encode(photograph(), jpegli.Coding(0.3), progressive=True)
+    data = jpegli.encode(photograph(), jpegli.Coding(0.3), Scans.REFINED)
 
     assert not press(data, 80).encoded.lossless
 
@@ -371,6 +372,18 @@ def test_fast_is_libjpeg_alone(tmp_path: Path) -> None:
     encoded = compress_jpeg(CodecRequest(source, output, read_header(source), 80, Effort.FAST))
 
     assert encoded.encoder == "pillow-jpeg"
+
+
+def test_more_effort_is_spent_on_the_scans(tmp_path: Path) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    source.write_bytes(jpeg(photograph(size=(480, 320))))
+
+    scans = {}
+    for effort in (Effort.BALANCED, Effort.SMALL):
+        compress_jpeg(CodecRequest(source, output, read_header(source), 80, effort))
+        scans[effort] = output.read_bytes().count(b"\xff\xda")
+
+    assert 1 < scans[Effort.BALANCED] < scans[Effort.SMALL]
 
 
 def test_a_loss_that_saves_next_to_nothing_is_not_made(press: Press) -> None:

@@ -8,9 +8,8 @@ jpegli encodes and libjpeg-turbo checks, or the other way round where jpegli or 
 similarity is missing: no decoder vouches for its own encoder.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import mozjpeg_lossless_optimization
@@ -19,6 +18,7 @@ from PIL import Image
 from imagepress import jpeg_structure as structure
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import fidelity, jpeg_choice, jpegli
+from imagepress.codecs.jpegli import Scans
 from imagepress.codecs.similarity import SimilarityUnavailableError
 from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
@@ -112,26 +112,22 @@ def _by_jpegli(picture: Image.Image, quality: int, effort: Effort) -> _Candidate
         coding = jpeg_choice.choose(picture, quality, effort)
         if coding is None:
             return None
-        encoded = _smallest(picture, partial(jpegli.encode, picture, coding))
+        scans = Scans.REFINED if effort is Effort.SMALL else Scans.SPLIT
+        encoded = jpegli.encode(picture, coding, scans)
+        if picture.width * picture.height <= SMALL_PIXELS:
+            encoded = min(encoded, jpegli.encode(picture, coding, Scans.SEQUENTIAL), key=len)
     except (jpegli.JpegliUnavailableError, SimilarityUnavailableError):
         return None
     return _Candidate(Encoded("jpegli", quality), encoded)
 
 
 def _by_libjpeg(picture: Image.Image, quality: int, effort: Effort) -> _Candidate | None:
-    encode = partial(jpeg_choice.encode_by_libjpeg, picture, quality)
     # Progressive scans save 2 %, and take twice as long to write and to verify.
-    fast = effort is Effort.FAST
-    encoded = encode(progressive=False) if fast else _smallest(picture, encode)
+    progressive = effort is not Effort.FAST
+    encoded = jpeg_choice.encode_by_libjpeg(picture, quality, progressive=progressive)
+    if progressive and picture.width * picture.height <= SMALL_PIXELS:
+        encoded = min(encoded, jpeg_choice.encode_by_libjpeg(picture, quality), key=len)
     return _Candidate(Encoded("pillow-jpeg", quality), encoded)
-
-
-def _smallest(picture: Image.Image, encode: Callable[..., bytes]) -> bytes:
-    """A progressive file, or one that is not where a small picture is smaller so."""
-    progressive = encode(progressive=True)
-    if picture.width * picture.height > SMALL_PIXELS:
-        return progressive
-    return min(progressive, encode(progressive=False), key=len)
 
 
 def _is_faithful(

@@ -35,7 +35,10 @@ _ABI: Final = 62
 _COLOUR_SPACES: Final = {"L": 1, "RGB": 2}
 _STRUCTURE_BYTES: Final = 520
 _ERROR_HANDLER_BYTES: Final = 168
+_SCANS_OFFSET: Final = 240
 _OPTIMIZE_CODING_OFFSET: Final = 264
+_LUMINANCE_SPLIT: Final = ((1, 2), (3, 9), (10, 63))
+_CHROMA_SPLIT: Final = ((1, 2), (3, 63))
 _BAND_ROWS: Final = 64
 _TABLES_KEPT: Final = 256
 _HALVINGS: Final = 16
@@ -110,16 +113,54 @@ class Compressor(ctypes.Structure):
         ("num_components", c_int),
         ("_jpeg_color_space", c_int),
         ("comp_info", POINTER(_Component)),
-        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - 96)),
+        ("_tables_and_arithmetic", ctypes.c_ubyte * (_SCANS_OFFSET - 96)),
+        ("num_scans", c_int),
+        ("scan_info", c_void_p),
+        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - _SCANS_OFFSET - 16)),
     ]
 
 
-def encode(picture: Image.Image, coding: Coding, *, progressive: bool) -> bytes:
-    """`picture`, RGB or L, as a JPEG file without metadata but for JFIF's segment.
+class _Scan(ctypes.Structure):
+    """`jpeg_scan_info`: some coefficients of some components."""
 
-    `progressive` takes twice as long to write and to read, and saves 4 %.
-    """
-    return _encode(tested_library(), picture, coding, progressive=progressive)
+    _fields_: ClassVar = [
+        ("comps_in_scan", c_int),
+        ("component_index", c_int * 4),
+        ("first", c_int),
+        ("last", c_int),
+        ("_bits", c_int * 2),
+    ]
+
+
+def _split_script(components: int) -> ctypes.Array[_Scan]:
+    """All means at once, then each component by frequency; more scans than these cost bytes."""
+    scans = [_Scan(components, tuple(range(components)), 0, 0)]
+    for component in range(components):
+        for first, last in _CHROMA_SPLIT if component else _LUMINANCE_SPLIT:
+            scans.append(_Scan(1, (component,), first, last))
+    return (_Scan * len(scans))(*scans)
+
+
+# jpegli reads them while it writes: they have to outlive every compressor.
+_SPLIT_SCRIPTS: Final = {components: _split_script(components) for components in (1, 3)}
+
+
+class Scans(Enum):
+    """How coefficients lie in the file; the pixels are the same. Bytes and CPU as measured."""
+
+    QUICK = "quick"
+    """All at once, with the usual Huffman tables: nothing has to be kept back."""
+    SEQUENTIAL = "sequential"
+    """With Huffman tables for the picture: 8 % smaller, takes 1.1 times as long to write."""
+    SPLIT = "split"
+    """By frequency: 4 % smaller than that, 1.4 times as long to write and twice to read."""
+    REFINED = "refined"
+    """By bits, too: 1.5 % smaller than that, 1.5 times as long to write, twice to read."""
+
+
+def encode(picture: Image.Image, coding: Coding, scans: Scans) -> bytes:
+    """`picture`, RGB or L, as a JPEG file without metadata but for JFIF's segment."""
+    return _encode(tested_library(), picture, coding, scans)
 
 
 @lru_cache(maxsize=_TABLES_KEPT)
@@ -132,7 +173,7 @@ def distance_of(table: tuple[int, ...], *, grey: bool) -> float | None:
     low, high = SMALLEST_DISTANCE, LARGEST_DISTANCE
     for _ in range(_HALVINGS):
         distance = math.sqrt(low * high)
-        file = encode(sample, Coding(distance), progressive=False)
+        file = encode(sample, Coding(distance), Scans.QUICK)
         made = jpeg_structure.luminance_table(file, jpeg_structure.parse(file))
         if made == table:
             return distance
@@ -155,8 +196,8 @@ def tested_library() -> ctypes.CDLL:
     ramp = Image.linear_gradient("L").resize(_TEST_SIZE)
     colours = Image.merge("RGB", (ramp, ImageOps.flip(ramp), ImageOps.invert(ramp)))
     for picture in (ramp, colours):
-        for progressive in (False, True):
-            data = _encode(library, picture, Coding(1.0), progressive=progressive)
+        for scans in Scans:
+            data = _encode(library, picture, Coding(1.0), scans)
             try:
                 with Image.open(io.BytesIO(data), formats=("JPEG",)) as decoded:
                     decoded.load()
@@ -187,15 +228,13 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _encode(
-    library: ctypes.CDLL, picture: Image.Image, coding: Coding, *, progressive: bool
-) -> bytes:
+def _encode(library: ctypes.CDLL, picture: Image.Image, coding: Coding, scans: Scans) -> bytes:
     _check(picture, coding)
     file, size = c_void_p(), c_ulong()
     with compressing(library) as compressor:
         library.jpegli_mem_dest(byref(compressor), byref(file), byref(size))
         try:
-            start(library, compressor, picture.size, picture.mode, coding, progressive=progressive)
+            start(library, compressor, picture.size, picture.mode, coding, scans)
             _write_rows(library, compressor, picture)
             library.jpegli_finish_compress(byref(compressor))
             return ctypes.string_at(file, size.value)
@@ -230,11 +269,9 @@ def start(
     size: tuple[int, int],
     mode: str,
     coding: Coding,
-    *,
-    progressive: bool,
-    row_by_row: bool = False,
+    scans: Scans,
 ) -> None:
-    """Set everything and begin; `row_by_row` keeps nothing back, for 5 % more bytes."""
+    """Set everything and begin."""
     reference = byref(compressor)
     compressor.image_width, compressor.image_height = size
     compressor.input_components = Image.getmodebands(mode)
@@ -245,9 +282,12 @@ def start(
     if compressor.num_components > 1:
         luminance = compressor.comp_info[0]
         luminance.h_samp_factor, luminance.v_samp_factor = coding.sampling.value
-    library.jpegli_set_progressive_level(reference, 2 if progressive else 0)
-    if row_by_row:
-        c_int.from_buffer(compressor, _OPTIMIZE_CODING_OFFSET).value = 0
+    library.jpegli_set_progressive_level(reference, 2 if scans is Scans.REFINED else 0)
+    if scans is Scans.SPLIT:
+        script = _SPLIT_SCRIPTS[compressor.num_components]
+        compressor.num_scans, compressor.scan_info = len(script), addressof(script)
+    if scans is Scans.SEQUENTIAL:
+        c_int.from_buffer(compressor, _OPTIMIZE_CODING_OFFSET).value = 1
     library.jpegli_start_compress(reference, 1)
 
 

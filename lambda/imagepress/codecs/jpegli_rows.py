@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from imagepress.codecs import jpegli
-from imagepress.codecs.jpegli import Coding, JpegliUnavailableError
+from imagepress.codecs.jpegli import Coding, JpegliUnavailableError, Scans
 
 ROWS: Final = 64
 
@@ -120,7 +120,7 @@ def write(
     with ExitStack() as opened, jpegli.compressing(library) as compressor:
         reference = byref(compressor)
         library.jpegli_stdio_dest(reference, _opened(opened, file, b"wb"))
-        jpegli.start(library, compressor, size, mode, coding, progressive=False, row_by_row=True)
+        jpegli.start(library, compressor, size, mode, coding, Scans.QUICK)
         for marker, payload in segments:
             library.jpegli_write_marker(reference, marker, payload, len(payload))
         for some in rows:
