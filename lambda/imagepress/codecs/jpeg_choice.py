@@ -236,7 +236,7 @@ def _bands(picture: Image.Image) -> Iterator[Image.Image]:
     """
     width, height = picture.size
     share = max(_SHARE, _SMALLEST_SAMPLE / (width * height))
-    rows = max(_BAND_STEP, int(height * share / _BANDS / _BAND_STEP) * _BAND_STEP)
+    rows = max(_BAND_STEP, round(height * share / _BANDS / _BAND_STEP) * _BAND_STEP)
     for band in range(min(_BANDS, height // rows)):
         # On the grid of the source's blocks.
         top = int(((band + 0.5) * height / _BANDS - rows / 2) / _BAND_STEP) * _BAND_STEP
