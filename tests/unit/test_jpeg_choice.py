@@ -108,3 +108,11 @@ def test_bands_lie_inside_the_picture(size: tuple[int, int]) -> None:
 
     assert bands
     assert all(band.getextrema() == (255, 255) for band in bands)
+
+
+def test_bands_of_a_wide_picture_are_as_much_as_is_asked_for() -> None:
+    picture = Image.new("L", (1440, 900))
+
+    sampled = sum(band.width * band.height for band in jpeg_choice._bands(picture))
+
+    assert sampled > 0.9 * jpeg_choice._SMALLEST_SAMPLE

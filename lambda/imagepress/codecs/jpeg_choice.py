@@ -67,6 +67,7 @@ _POOR_SCORE: Final = {
     90: 86.0,
     100: 98.0,
 }
+# Grey pictures bear that much more. Where a search begins: a little on the safe side.
 _GREY_DISTANCE: Final = 1.35
 _FIRST: Final = 0.96
 _STRAINED: Final = 0.55
