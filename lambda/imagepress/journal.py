@@ -81,6 +81,8 @@ def deleted(file: str) -> str:
 
 def megabytes(size: int) -> str:
     """`3.5 MB` (10^6 bytes); small files keep two significant digits."""
+    if size < 0:
+        return f"-{megabytes(-size)}"
     value = size / MEGABYTE
     if round(value, 1) >= 1 or size == 0:
         return f"{value:.1f} MB"

@@ -104,6 +104,7 @@ def test_what_was_escaped_can_be_read_back(text: str) -> None:
         (3_500_000, "3.5 MB"),
         (123_456_789, "123.5 MB"),
         (5_000_000_000, "5000.0 MB"),
+        (-3_500_000, "-3.5 MB"),
     ],
 )
 def test_sizes_are_in_megabytes(size: int, shown: str) -> None:
