@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
 MEGABYTE = 1_000_000
 INFO = "INFO"
@@ -27,16 +29,20 @@ class Event:
         return [round(self.time, 3), self.level, self.message]
 
 
-def event_from_json(values: Sequence[object]) -> Event:
+def event_from_json(values: Sequence[Any]) -> Event:
     """Read back what `Event.to_json` wrote."""
     time, level, message = values
-    return Event(float(str(time)), str(level), str(message))
+    return Event(time, level, message)
 
 
 def line(event: Event) -> str:
     """`2024-02-01 12:00:00 - INFO - message`, in UTC, always exactly one line."""
-    stamp = datetime.fromtimestamp(event.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{stamp} - {event.level} - {one_line(event.message)}"
+    return f"{_stamp(math.floor(event.time))} - {event.level} - {one_line(event.message)}"
+
+
+@lru_cache(maxsize=1024)
+def _stamp(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def lines(events: Iterable[Event]) -> str:

@@ -1,17 +1,19 @@
 """What people get from a run: log, results, failed rows and summary, from its rows in order.
 
-The same writer serves the reporter and the command line. Keys are hostile: a cell must not become
-a formula in a spreadsheet, nor a key a line of the log.
+The same writer serves the reporter, which may stop and go on elsewhere, and the command line. Keys
+are hostile: a cell must not become a formula in a spreadsheet, nor a key a line of the log.
 """
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 from imagepress import __version__, journal
 from imagepress.estimate import SavingsEstimate
@@ -23,7 +25,7 @@ from imagepress.settings import RunSettings
 from imagepress.undo import UNDO_COLUMNS, Undo
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-TEXT_COLUMNS = frozenset({"path", "message"})
+TEXT_COLUMNS = tuple(map(RESULT_COLUMNS.index, ("path", "message")))
 FAILED_COLUMNS = ("path", "reason", "message")
 
 
@@ -67,6 +69,23 @@ class ReportFiles:
     summary: Path
 
 
+class TextSink(Protocol):
+    """Takes text, a piece at a time."""
+
+    def write(self, text: str, /) -> object:
+        """Append `text`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSinks:
+    """Where the texts of the report go that grow with its rows."""
+
+    log: TextSink
+    results: TextSink
+    failed: TextSink
+    undo: TextSink
+
+
 @dataclass(slots=True)
 class Tally:
     """Everything that is counted while the rows go by."""
@@ -78,9 +97,8 @@ class Tally:
     estimate: SavingsEstimate = field(default_factory=SavingsEstimate)
     work_seconds: float = 0.0
 
-    def add(self, report: RowReport) -> None:
+    def add(self, result: RowResult) -> None:
         """Count one row."""
-        result = report.result
         self.totals = self.totals.plus(result)
         if result.reason is not None:
             self.reasons[result.reason] += 1
@@ -90,6 +108,71 @@ class Tally:
             self.encoders[result.encoder] += 1
         self.work_seconds += result.seconds or 0.0
         self.estimate.add(result)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was counted so far, as plain values."""
+        return {
+            "totals": asdict(self.totals),
+            "reasons": dict(self.reasons),
+            "formats": {name: asdict(totals) for name, totals in self.formats.items()},
+            "encoders": dict(self.encoders),
+            "estimate": asdict(self.estimate),
+            "work_seconds": self.work_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` wrote."""
+        return cls(
+            totals=Totals(**values["totals"]),
+            reasons=Counter(values["reasons"]),
+            formats={name: Totals(**totals) for name, totals in values["formats"].items()},
+            encoders=Counter(values["encoders"]),
+            estimate=SavingsEstimate(**values["estimate"]),
+            work_seconds=values["work_seconds"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWriter:
+    """Writes one row after the other; with its sinks and its tally kept, another may go on."""
+
+    facts: RunFacts
+    sinks: ReportSinks
+    tally: Tally = field(default_factory=Tally)
+
+    def open(self) -> None:
+        """Write what stands above the rows."""
+        self.sinks.log.write(journal.lines(_opening(self.facts)))
+        self.sinks.results.write(_csv([RESULT_COLUMNS]))
+        self.sinks.failed.write(_csv([FAILED_COLUMNS]))
+        self.sinks.undo.write(_csv([("path", *UNDO_COLUMNS)]))
+
+    def add(self, reports: Iterable[RowReport]) -> None:
+        """Write the next rows, together."""
+        events: list[Event] = []
+        results, failed, undo = [], [], []
+        for report in reports:
+            result = report.result
+            self.tally.add(result)
+            events.extend(report.events)
+            results.append(_cells(result))
+            if result.outcome is Outcome.COMPRESSED:
+                undo.append((result.path, *_undo_cells(self.facts.undo(result))))
+            if _can_be_tried_again(result):
+                failed.append((result.path, result.reason, _harmless(result.message)))
+        self.sinks.log.write(journal.lines(events))
+        self.sinks.results.write(_csv(results))
+        self.sinks.failed.write(_csv(failed))
+        self.sinks.undo.write(_csv(undo))
+
+    def close(self, finished: datetime, end: Ending) -> None:
+        """Write what stands below the rows."""
+        self.sinks.log.write(journal.lines(_closing(finished, self.tally, end)))
+
+    def summary(self, finished: datetime, end: Ending, links: Mapping[str, str]) -> dict[str, Any]:
+        """What `summary.json` says; `links` say where people will find the files."""
+        return _summary(self.facts, self.tally, finished, end, links)
 
 
 def write_report(
@@ -104,36 +187,26 @@ def write_report(
 
     `ending` is asked when all rows have gone by; `links` say where people will find the files.
     """
-    tally = Tally()
     with (
         files.log.open("w", encoding="utf-8", errors="backslashreplace", newline="") as log,
         files.results.open("w", encoding="utf-8", errors="backslashreplace", newline="") as results,
         files.failed.open("w", encoding="utf-8", errors="backslashreplace", newline="") as failed,
         files.undo.open("w", encoding="utf-8", errors="backslashreplace", newline="") as undo,
     ):
-        result_rows = csv.writer(results, lineterminator="\n")
-        failed_rows = csv.writer(failed, lineterminator="\n")
-        undo_rows = csv.writer(undo, lineterminator="\n")
-        undo_rows.writerow(("path", *UNDO_COLUMNS))
-        result_rows.writerow(RESULT_COLUMNS)
-        failed_rows.writerow(FAILED_COLUMNS)
-        log.write(journal.lines(_opening(facts)))
+        writer = ReportWriter(facts, ReportSinks(log, results, failed, undo))
+        writer.open()
         for report in rows:
-            tally.add(report)
-            log.write(journal.lines(report.events))
-            result_rows.writerow(_cells(report))
-            result = report.result
-            if result.outcome is Outcome.COMPRESSED:
-                undo_rows.writerow((result.path, *astuple(facts.undo(result))))
-            if _can_be_tried_again(report):
-                failed_rows.writerow((result.path, result.reason, _harmless(result.message)))
-        finished = datetime.now(UTC)
-        end = ending()
-        log.write(journal.lines(_closing(finished, tally, end)))
-    summary = _summary(facts, tally, finished, end, links)
-    text = json.dumps(summary, indent=2, ensure_ascii=False)
-    files.summary.write_text(f"{text}\n", "utf-8", "backslashreplace")
+            writer.add([report])
+        finished, end = datetime.now(UTC), ending()
+        writer.close(finished, end)
+    summary = writer.summary(finished, end, links)
+    files.summary.write_text(summary_text(summary), "utf-8", "backslashreplace")
     return summary
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """The text of `summary.json`."""
+    return f"{json.dumps(summary, indent=2, ensure_ascii=False)}\n"
 
 
 def _opening(facts: RunFacts) -> list[Event]:
@@ -170,12 +243,21 @@ def _closing(finished: datetime, tally: Tally, end: Ending) -> list[Event]:
     return events
 
 
-def _cells(report: RowReport) -> list[object]:
-    result = report.result
-    return [
-        _harmless(getattr(result, name)) if name in TEXT_COLUMNS else getattr(result, name)
-        for name in RESULT_COLUMNS
-    ]
+_result_cells = attrgetter(*RESULT_COLUMNS)
+_undo_cells = attrgetter(*UNDO_COLUMNS)
+
+
+def _cells(result: RowResult) -> list[object]:
+    cells = list(_result_cells(result))
+    for column in TEXT_COLUMNS:
+        cells[column] = _harmless(cells[column])
+    return cells
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _harmless(text: str) -> str:
@@ -183,8 +265,7 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _can_be_tried_again(report: RowReport) -> bool:
-    result = report.result
+def _can_be_tried_again(result: RowResult) -> bool:
     return result.outcome is Outcome.FAILED and result.reason is not FailureCode.INVALID_ROW
 
 

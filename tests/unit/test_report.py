@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,16 @@ from imagepress.journal import Event
 from imagepress.manifest import read_header, read_rows
 from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, RowResult, SkipReason, Totals
 from imagepress.part import RowReport
-from imagepress.report import FORMULA_STARTS, Ending, ReportFiles, RunFacts, write_report
+from imagepress.report import (
+    FORMULA_STARTS,
+    Ending,
+    ReportFiles,
+    ReportSinks,
+    ReportWriter,
+    RunFacts,
+    Tally,
+    write_report,
+)
 from imagepress.settings import RunSettings
 from tests.unit.rows import row_reports
 
@@ -348,3 +358,36 @@ def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
     Written(tmp_path, endless())
 
     assert seen[-1] > 100_000
+
+
+# Going on elsewhere
+
+
+@given(st.lists(row_reports, max_size=8), st.integers(0, 8))
+def test_a_report_that_goes_on_elsewhere_is_the_same(reports: list[RowReport], first: int) -> None:
+    end, finished = Ending("ABORTED", "Enough."), datetime(2024, 2, 2, tzinfo=UTC)
+    whole, halves = in_memory(), in_memory()
+    at_once = ReportWriter(FACTS, whole)
+    at_once.open()
+    at_once.add(reports)
+    begins = ReportWriter(FACTS, halves)
+    begins.open()
+    begins.add(reports[:first])
+    kept = json.loads(json.dumps(begins.tally.to_json()))
+    goes_on = ReportWriter(FACTS, halves, Tally.from_json(kept))
+    goes_on.add(reports[first:])
+
+    for writer in (at_once, goes_on):
+        writer.close(finished, end)
+
+    assert texts(halves) == texts(whole)
+    assert goes_on.summary(finished, end, LINKS) == at_once.summary(finished, end, LINKS)
+
+
+def in_memory() -> ReportSinks:
+    return ReportSinks(io.StringIO(), io.StringIO(), io.StringIO(), io.StringIO())
+
+
+def texts(sinks: ReportSinks) -> list[str]:
+    files = (sinks.log, sinks.results, sinks.failed, sinks.undo)
+    return [file.getvalue() for file in files if isinstance(file, io.StringIO)]
