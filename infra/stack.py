@@ -19,7 +19,7 @@ from infra.runs_table import RunsTable
 from infra.storage import PrivateBucket, expire_tagged, unique_bucket_name
 
 MANIFEST_SUFFIXES = (".csv", ".CSV", ".csv.gz")
-# The compressor and the undertaker put this tag on the parts that they write.
+# On the parts that the compressor and the undertaker write, and the reporter's checkpoints.
 PART_TAG = ("imagepress", "part")
 # A worker that dies, or is throttled, gives a chunk back; that must not use up its deliveries.
 MAX_RECEIVES = 20
@@ -134,7 +134,10 @@ class ImagepressStack(Stack):
             },
         )
         self._allow_reading_manifests(dispatcher, ("s3:GetObject", "s3:GetObjectVersion"))
-        self._allow_writing_reports(dispatcher)
+        self._allow_in_runs(
+            dispatcher,
+            ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"),
+        )
         dispatcher.allow(
             [
                 "dynamodb:GetItem",
@@ -229,11 +232,19 @@ class ImagepressStack(Stack):
         )
         # A CSV is pinned to a version by now; the files of an inventory have none.
         self._allow_reading_manifests(reporter, ("s3:GetObject", "s3:GetObjectVersion"))
-        self._allow_writing_reports(reporter)
+        # It aborts no upload: another reporter may be at work on it.
+        self._allow_in_runs(reporter, ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"))
+        reporter.allow(
+            ["s3:PutObjectTagging"],
+            [f"{self.runs.arn}/runs/*/parts/report/*"],
+            wildcard_reason="A run's folder is named when the run starts, its checkpoints as it "
+            "is reported.",
+        )
         reporter.allow(
             ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"],
             [self.table.arn],
         )
+        reporter.allow(["sqs:SendMessage"], [self.report_queue.queue.queue_arn])
         reporter.consume("ReportQueue", self.report_queue.queue)
         return reporter
 
@@ -318,9 +329,9 @@ class ImagepressStack(Stack):
             ["s3:ListBucket"], [self.trigger.arn, self.runs.arn, *self.manifests.bucket_arns]
         )
 
-    def _allow_writing_reports(self, function: PipelineFunction) -> None:
+    def _allow_in_runs(self, function: PipelineFunction, actions: tuple[str, ...]) -> None:
         function.allow(
-            ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"],
+            list(actions),
             [f"{self.runs.arn}/runs/*"],
             wildcard_reason="A run's folder is named when the run starts.",
         )

@@ -1,6 +1,5 @@
 """Lambda handler of the reporter: writes the log and its companions when a run's rows are done."""
 
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ _reporter = Reporter(
     runs=_environment.runs(),
     manifests=ManifestStore(_s3),
     store=_environment.store(_s3),
-    temp_dir=tempfile.gettempdir(),
+    reports=_reports,
 )
 
 
@@ -32,7 +31,9 @@ def handler(event: Any, context: LambdaContext) -> Any:
 def _take(body: Mapping[str, Any], record: Mapping[str, Any], context: LambdaContext) -> bool:
     hold(_reports, record, context)
     logger.append_keys(run_id=body["report"])
-    summary = _reporter.report(body["report"])
+    summary = _reporter.report(
+        body["report"], lambda: context.get_remaining_time_in_millis() / 1000
+    )
     if summary is not None:
         logger.info("run ended", summary=summary)
     return True

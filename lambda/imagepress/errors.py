@@ -43,5 +43,9 @@ class Throttled(PassingError):  # noqa: N818 - a pace to keep, not a fault
     """A service is asked too much of: nothing is wrong with the work, it only has to wait."""
 
 
+class UploadLost(ImagepressError):  # noqa: N818 - somebody else has ended it
+    """A multipart upload, or a part of it, is not there any more."""
+
+
 class AttemptSuperseded(ImagepressError):  # noqa: N818 - the work is in other hands
     """Another invocation holds this chunk or this cursor."""

@@ -12,6 +12,7 @@ from imagepress.settings import RunSettings
 
 MAX_SHARDS = 32
 CHUNKS_A_SHARD = 16
+GZIPPED_REPORT_ROWS = 1_000_000
 
 
 class RunStatus(StrEnum):
@@ -84,6 +85,8 @@ class Run:
     `sample` is the share of rows that a dry run draws; `restores` the run that this one undoes.
     `chunk_limit`: no chunk of that number or above has been sent yet. With `listing` there is no
     manifest until all is listed, and `chunk_size`, `shards` and `sample` are guesses till then.
+    `ended`: when there was nothing left but the report, or, before that, the last change.
+    `report_step` numbers the report's checkpoints.
     """
 
     run_id: str
@@ -97,6 +100,7 @@ class Run:
     sample: float = 1.0
     restores: str | None = None
     notes: tuple[str, ...] = ()
+    gzipped_report: bool = False
 
     status: RunStatus = RunStatus.RUNNING
     manifest: ManifestPointer | None = None
@@ -110,6 +114,8 @@ class Run:
     message: str = ""
     updated: float = 0.0
     resends: int = 0
+    ended: float = 0.0
+    report_step: int = 0
 
     @property
     def started(self) -> datetime:

@@ -2,16 +2,14 @@
 
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import ClientError
-
-from imagepress.aws_errors import error_code, passing, passing_errors
+from imagepress.aws_errors import passing_errors
+from imagepress.growing_object import GrowingObject, Growth
 from imagepress.journal import log_name
 from imagepress.part import Part, part_from_lines
 from imagepress.pinned_object import PinnedObject
+from imagepress.report_checkpoint import Checkpoint
 from imagepress.run import Run
 
 if TYPE_CHECKING:
@@ -34,11 +32,12 @@ class RunFiles:
     def of(cls, run: Run) -> "RunFiles":
         """The keys for `run`."""
         prefix = run_prefix(run.run_id)
+        gz = ".gz" if run.gzipped_report else ""
         return cls(
-            log=f"{prefix}{log_name(run.started)}",
-            results=f"{prefix}results.csv",
-            failed=f"{prefix}failed.csv",
-            undo=f"{prefix}undo.csv",
+            log=f"{prefix}{log_name(run.started)}{gz}",
+            results=f"{prefix}results.csv{gz}",
+            failed=f"{prefix}failed.csv{gz}",
+            undo=f"{prefix}undo.csv{gz}",
             summary=f"{prefix}summary.json",
         )
 
@@ -76,11 +75,7 @@ class RunStore:
 
     def read_part(self, run_id: str, chunk: int, attempt: int) -> Part:
         """Read what an attempt finished."""
-        with passing_errors("Reading a part"):
-            answer = self._s3.get_object(Bucket=self.bucket, Key=_part_key(run_id, chunk, attempt))
-            with closing(answer["Body"]) as body:
-                text = body.read().decode()
-        return part_from_lines(text.split("\n"))
+        return part_from_lines(self.part_text(run_id, chunk, attempt).split("\n"))
 
     def write(self, key: str, body: bytes, content_type: str) -> PinnedObject:
         """Put a small object; return what holds it fast."""
@@ -90,26 +85,45 @@ class RunStore:
             )
         return PinnedObject(self.bucket, key, answer.get("VersionId"), answer["ETag"], len(body))
 
-    def exists(self, key: str) -> bool:
-        """Whether an object is there."""
-        try:
-            with passing_errors("Looking for a report"):
-                self._s3.head_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if error_code(error) in ("404", "NoSuchKey", "NotFound"):
-                return False
-            raise
-        return True
+    def part_text(self, run_id: str, chunk: int, attempt: int) -> str:
+        """What an attempt finished, as it was written."""
+        return self._read(_part_key(run_id, chunk, attempt)).decode()
 
-    def upload(self, file: Path, key: str, content_type: str) -> None:
-        """Put a file of any size."""
+    def write_checkpoint(self, run_id: str, step: int, checkpoint: Checkpoint) -> None:
+        """Save how far a report has come."""
+        with passing_errors("Writing a checkpoint"):
+            self._s3.put_object(
+                Bucket=self.bucket,
+                Key=_checkpoint_key(run_id, step),
+                Body=checkpoint.to_bytes(),
+                Tagging=PART_TAG,
+            )
+
+    def read_checkpoint(self, run_id: str, step: int) -> Checkpoint | None:
+        """Read how far a report has come; None where nothing says so."""
         try:
-            with passing_errors(f"Writing {key}"):
-                self._s3.upload_file(
-                    str(file), self.bucket, key, ExtraArgs={"ContentType": content_type}
-                )
-        except S3UploadFailedError as error:
-            raise passing(f"Writing {key}", error) from error
+            return Checkpoint.from_bytes(self._read(_checkpoint_key(run_id, step)))
+        except self._s3.exceptions.NoSuchKey:
+            return None
+
+    def growing_object(
+        self, key: str, content_type: str, growth: Growth, *, gzipped: bool = False
+    ) -> GrowingObject:
+        """An object that is written piece by piece."""
+        return GrowingObject(
+            self._s3, self.bucket, key, content_type, gzipped=gzipped, growth=growth
+        )
+
+
+    def _read(self, key: str) -> bytes:
+        with passing_errors(f"Reading {key}"):
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key)
+            with closing(answer["Body"]) as body:
+                return body.read()
+
+
+def _checkpoint_key(run_id: str, step: int) -> str:
+    return f"{run_prefix(run_id)}parts/report/{step}"
 
 
 def _part_key(run_id: str, chunk: int, attempt: int) -> str:

@@ -85,6 +85,7 @@ class RunsTable:
             "bucket": asdict(run.bucket),
             "restores": run.restores,
             "notes": run.notes,
+            "gzipped_report": run.gzipped_report,
         }
         item = {
             "pk": _run_key(run.run_id),
@@ -104,6 +105,7 @@ class RunsTable:
             "end_status": run.end_status,
             "message": run.message,
             "updated": _milliseconds(time.time()),
+            "ended": _milliseconds(time.time()) if run.status is RunStatus.REPORTING else None,
             "expires_at": _expiry(),
         }
         return self._put_new({name: value for name, value in item.items() if value is not None})
@@ -356,6 +358,23 @@ class RunsTable:
         """To REPORTING, once; False where the run is not any more what `run` says."""
         return self._change_status(run.run_id, run.status, RunStatus.REPORTING, end_status, message)
 
+    def move_report(self, run: Run) -> Run | None:
+        """Record that the report's next checkpoint counts; None: another reporter has gone on."""
+        updated = self._update(
+            _run_key(run.run_id),
+            "SET report_step = :next, updated = :now",
+            condition="#status = :reporting AND "
+            "(attribute_not_exists(report_step) OR report_step = :before)",
+            names={"#status": "status"},
+            values={
+                ":next": run.report_step + 1,
+                ":before": run.report_step,
+                ":reporting": RunStatus.REPORTING,
+                ":now": _milliseconds(time.time()),
+            },
+        )
+        return replace(run, report_step=run.report_step + 1) if updated is not None else None
+
     def end(self, run_id: str, end_status: RunStatus, message: str) -> bool:
         """REPORTING to the end, once."""
         return self._change_status(run_id, RunStatus.REPORTING, end_status, end_status, message)
@@ -398,9 +417,10 @@ class RunsTable:
         end_status: RunStatus,
         message: str,
     ) -> bool:
+        ended = ", ended = :now" if after is RunStatus.REPORTING else ""
         item = self._update(
             _run_key(run_id),
-            "SET #status = :after, end_status = :end, message = :message, updated = :now",
+            f"SET #status = :after, end_status = :end, message = :message, updated = :now{ended}",
             condition="#status = :before",
             names={"#status": "status"},
             values={
@@ -554,6 +574,7 @@ def _run(item: Mapping[str, Any]) -> Run:
         sample=float(item["sample"]),
         restores=fixed["restores"],
         notes=tuple(fixed["notes"]),
+        gzipped_report=fixed.get("gzipped_report", False),
         status=RunStatus(item["status"]),
         manifest=_pointer(json.loads(manifest)) if manifest else None,
         listing=_listing(json.loads(listing)) if listing else None,
@@ -566,6 +587,8 @@ def _run(item: Mapping[str, Any]) -> Run:
         message=item["message"],
         updated=float(item["updated"]) / 1000,
         resends=int(item.get("resends", 0)),
+        ended=float(item.get("ended", item["updated"])) / 1000,
+        report_step=int(item.get("report_step", 0)),
     )
 
 

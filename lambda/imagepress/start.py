@@ -16,6 +16,7 @@ from imagepress.messages import dispatch_message, report_message
 from imagepress.order import Order, Wish, direct_wish, run_wish, upload_wish
 from imagepress.queues import Queue
 from imagepress.run import (
+    GZIPPED_REPORT_ROWS,
     WORKING,
     BucketFacts,
     Cursor,
@@ -174,6 +175,7 @@ class Starter:
             chunk_size=size,
             shards=shards_for(found.estimated_rows // size),
             bucket=facts,
+            gzipped_report=found.estimated_rows > GZIPPED_REPORT_ROWS,
             manifest=pointer,
             listing=listing,
             cursor=Cursor(pointer.start) if pointer else None,

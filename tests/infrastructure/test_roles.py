@@ -71,11 +71,12 @@ RIGHTS: dict[str, Rights] = {
         "s3:GetObject": {MANIFESTS, REPORTS},
         "s3:GetObjectVersion": {MANIFESTS, REPORTS},
         "s3:PutObject": {REPORTS},
-        "s3:AbortMultipartUpload": {REPORTS},
+        "s3:PutObjectTagging": {f"{PARTS[:-1]}report/*"},
         "s3:ListBucket": {TRIGGER, RUNS},
         "dynamodb:GetItem": {TABLE},
         "dynamodb:BatchGetItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
+        "sqs:SendMessage": {REPORT},
         **consuming(REPORT),
     },
     "Undertaker": {
