@@ -210,6 +210,7 @@ class Reporter:
         # Last, so that whoever sees the summary finds the others.
         last = self.store.growing_object(keys.summary, JSON, Growth())
         last.write(summary_text(summary))
+        last.seal()
         last.complete()
         self.runs.end(run.run_id, run.end_status, run.message)
         return summary

@@ -25,7 +25,8 @@ CONFIG: dict[str, Any] = {
     "compressor_concurrency": 2,
     "compressor": {"timeout_seconds": 60},
     "dispatcher": {"timeout_seconds": 30},
-    "reporter": {"timeout_seconds": 60},
+    # No more than it keeps in reserve: it goes on in another invocation after each chunk.
+    "reporter": {"timeout_seconds": 30},
     "undertaker": {"timeout_seconds": 30},
     "sweeper": {"timeout_seconds": 30},
 }

@@ -4,6 +4,10 @@ import gzip
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import moto.s3.models
+import pytest
+
+from imagepress import growing_object, reporting
 from imagepress.run import RunStatus
 from tests.faults.invariants import Report
 from tests.faults.world import World
@@ -169,6 +173,22 @@ def _nothing_is_lost(clean: Sequence[Report], reports: Sequence[Report]) -> None
     assert len(report.compressed()) >= 1
 
 
+def _report_in_steps(world: World) -> None:
+    """Each chunk's rows are followed by a checkpoint, and parts are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reporting, "CHUNKS_A_CHECKPOINT", 1)
+        patch.setattr(growing_object, "PART_BYTES", 1000)
+        patch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1)
+        _compress(world)
+
+
+def _report_without_time(world: World) -> None:
+    """Each reporter has the time for one chunk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reporting, "STEP_RESERVE_SECONDS", 10_000.0)
+        _compress(world)
+
+
 def _unpack(world: World) -> None:
     world.upload(gzip.compress(csv_of(["c.png"]), mtime=0), key="list.csv.gz")
     world.end()
@@ -202,6 +222,8 @@ SCENARIOS = (
     ),
     Scenario("lost chunks", _lose_chunks),
     Scenario("buried chunk", _bury_a_chunk, judge=_nothing_is_lost),
+    Scenario("report in steps", _report_in_steps),
+    Scenario("report without time", _report_without_time),
     Scenario("gzipped CSV", _unpack, keys=("c.png",)),
     Scenario("prefix", _list, keys=("c.png",)),
     Scenario("refused CSV", _refuse, keys=(), judge=_refused, thorough=True),
