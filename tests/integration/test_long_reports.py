@@ -11,7 +11,7 @@ from imagepress.errors import RowFailed
 from imagepress.manifest import Row
 from imagepress.outcome import FailureCode, Totals
 from imagepress.part import Part
-from imagepress.run import Cursor, Run
+from imagepress.run import Cursor, Run, RunStatus
 from imagepress.run_store import RunFiles, RunStore, run_prefix
 from imagepress.worker import without_trying
 from tests.integration.pump import Delivery, Pump
@@ -118,18 +118,26 @@ def reporting_run(
     return run_to_report(service, stack, pump, wire)
 
 
-def run_to_report(service: Service, stack: Stack, pump: Pump, wire: Wire) -> Reporting:
-    """Start a run, and do what the dispatcher and the compressors would, with fewer requests."""
+def run_to_report(
+    service: Service, stack: Stack, pump: Pump, wire: Wire, done: int = len(KEYS)
+) -> Reporting:
+    """Start a run, and do what the dispatcher and the compressors would, with fewer requests.
+
+    Where only the first rows are `done`, the run has stopped itself.
+    """
     found = Reporting(service.start_upload(KEYS), service, stack, pump, wire)
     run = found.run
     pump.lose(DISPATCHES)
-    for number, key in enumerate(KEYS):
+    for number, key in enumerate(KEYS[:done]):
         part = Part({number + 1: without_trying(Row(number + 1, key, 0), MISSING)}, {})
         RunStore(stack.s3, RUNS).write_part(run.run_id, number, 1, part)
         stack.table.complete_chunk(run, number, 1, Totals(failed=1))
     assert run.manifest is not None
     stack.table.finish_dispatch(run, Cursor(run.manifest.size, len(KEYS), len(KEYS) + 1))
-    stack.table.start_report(run, run.end_status, run.message)
+    for number in range(done, len(KEYS)):
+        stack.table.void(run, number, even_if_begun=False)
+    end = RunStatus.COMPLETED if done == len(KEYS) else RunStatus.ABORTED
+    stack.table.start_report(run, end, "" if done == len(KEYS) else "Most rows failed.")
     stack.send(REPORTS, {"report": run.run_id})
     wire.clear()
     found.ended_at(ENDED)
@@ -357,6 +365,20 @@ def test_the_reports_times_are_the_runs(reporting_run: Reporting) -> None:
     assert run.log.splitlines()[-1].startswith("2024-02-01 12:03:19 - INFO - Processing finished")
     assert run.summary["finished"] == "2024-02-01T12:03:19Z"
     assert run.summary["seconds"] == 199.0
+
+
+def test_rows_that_no_attempt_ended_ended_with_the_run(
+    service: Service, stack: Stack, pump: Pump, wire: Wire, long_report: None
+) -> None:
+    stopped = run_to_report(service, stack, pump, wire, done=5)
+    stopped.steps()
+
+    run = service.finished(stopped.run_id)
+    assert run.outcomes() == ["FAILED/NOT_FOUND"] * 5 + ["SKIPPED/CANCELLED"] * 3
+    assert {row["seconds"] for row in run.results[5:]} == {"0.0"}
+    lines = [line for line in run.log.splitlines() if KEYS[-1] in line]
+    assert [line[:19] for line in lines] == ["2024-02-01 12:03:19"]
+    stopped.assert_whole()
 
 
 # Large ones
