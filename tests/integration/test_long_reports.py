@@ -17,7 +17,7 @@ from imagepress.worker import without_trying
 from tests.integration.pump import Delivery, Pump
 from tests.integration.service import Service
 from tests.integration.stack import DISPATCHES, REPORTS, RUNS, TABLE, TRIGGER, Stack
-from tests.integration.wire import Call, Moment, Wire, die, lose_the_answer, throttle
+from tests.integration.wire import Call, Moment, Wire, die, lose_the_answer, refuse, throttle
 from tests.pictures import jpeg, photograph
 
 KEYS = [f"missing/{number}.jpg" for number in range(8)]
@@ -288,7 +288,10 @@ def test_two_reporters_at_once_write_one_report(
     reporting_run.assert_whole()
 
 
-def test_a_reporter_that_another_has_overtaken_writes_no_file(reporting_run: Reporting) -> None:
+@pytest.mark.parametrize(("place", "nth"), [("checkpoint", 1), ("step", 1), ("part", 2)])
+def test_a_reporter_that_another_has_overtaken_writes_no_file(
+    reporting_run: Reporting, place: str, nth: int
+) -> None:
     pump, wire = reporting_run.pump, reporting_run.wire
 
     def another(_: Call) -> None:
@@ -297,11 +300,24 @@ def test_a_reporter_that_another_has_overtaken_writes_no_file(reporting_run: Rep
         pump.deliver(other)
         assert reporting_run.run.status == "COMPLETED"
 
-    wire.at(Moment.BEFORE, is_a("UploadPart"), another, 2)
+    wire.at(Moment.BEFORE, PLACES[place], another, nth)
 
     assert reporting_run.steps() == 1
 
     assert reporting_run.versions() == dict.fromkeys(FILES, 1)
+
+
+@pytest.mark.parametrize("moment", Moment, ids=lambda moment: moment.name.lower())
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_death_between_completions_repeats_none(
+    reporting_run: Reporting, nth: int, moment: Moment
+) -> None:
+    reporting_run.wire.at(moment, is_a("CompleteMultipartUpload"), die, nth)
+
+    assert reporting_run.steps() == 2
+
+    assert reporting_run.versions() == dict.fromkeys(FILES, 1)
+    reporting_run.assert_whole()
 
 
 def test_uploads_that_were_aborted_are_begun_again(reporting_run: Reporting) -> None:
@@ -355,6 +371,19 @@ def test_a_manifest_that_is_gone_in_between_leaves_what_the_parts_say(
     assert [
         row["path"] for row in reporting_run.service.finished(reporting_run.run_id).results
     ] == KEYS
+    reporting_run.assert_whole()
+
+
+def test_a_manifest_that_was_lost_once_is_not_looked_for_again(reporting_run: Reporting) -> None:
+    """Its offset is not known any more."""
+    reporting_run.pump.clock.seconds = NO_TIME
+    forbidden = refuse("AccessDenied", status=403)
+    reporting_run.wire.before("GetObject", forbidden, nth=2, Bucket=TRIGGER)
+
+    reporting_run.steps()
+
+    run = reporting_run.service.finished(reporting_run.run_id)
+    assert [row["path"] for row in run.results] == KEYS
     reporting_run.assert_whole()
 
 
