@@ -136,7 +136,7 @@ class ImagepressStack(Stack):
         self._allow_reading_manifests(dispatcher, ("s3:GetObject", "s3:GetObjectVersion"))
         self._allow_in_runs(
             dispatcher,
-            ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"),
+            ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
         )
         dispatcher.allow(
             [

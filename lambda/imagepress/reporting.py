@@ -64,7 +64,7 @@ class _Progress:
         else:
             self.writer.add(ended.get(row.number) or self._never_ended(row) for row in chunk.rows)
             last = chunk.rows[-1]
-            self.cursor = Cursor(last.end, number + 1, last.number + 1)
+            self.cursor = Cursor(last.end, number + 1, last.number + 1, last.file)
 
     def close(self) -> None:
         """Write what stands below the rows; upload the rest of what is in parts."""

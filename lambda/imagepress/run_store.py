@@ -114,7 +114,6 @@ class RunStore:
             self._s3, self.bucket, key, content_type, gzipped=gzipped, growth=growth
         )
 
-
     def _read(self, key: str) -> bytes:
         with passing_errors(f"Reading {key}"):
             answer = self._s3.get_object(Bucket=self.bucket, Key=key)

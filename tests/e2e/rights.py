@@ -127,7 +127,6 @@ UNUSED: Mapping[str, str] = {
     **dict.fromkeys(POLLER_ACTIONS, "Lambda's poller takes the messages, in the role's name."),
     **dict.fromkeys(ACL_ACTIONS, "The stack's own images bucket has ACLs off; others may not."),
     "s3:ListBucket": "No request is made: with it S3 answers 404 for a missing key, without 403.",
-    "s3:AbortMultipartUpload": "Only after a failure in the middle of a report of many megabytes.",
     "kms:Decrypt": "Only where a bucket was given a KMS key.",
     "kms:GenerateDataKey": "Only where a bucket was given a KMS key.",
 }

@@ -36,7 +36,6 @@ RIGHTS: dict[str, Rights] = {
         "s3:GetObject": {MANIFESTS, REPORTS},
         "s3:GetObjectVersion": {MANIFESTS, REPORTS},
         "s3:PutObject": {REPORTS},
-        "s3:AbortMultipartUpload": {REPORTS},
         "s3:ListBucket": {TRIGGER, RUNS, IMAGES},
         "s3:GetBucketVersioning": {IMAGES},
         "s3:GetBucketOwnershipControls": {IMAGES},

@@ -133,7 +133,7 @@ def run_to_report(
         RunStore(stack.s3, RUNS).write_part(run.run_id, number, 1, part)
         stack.table.complete_chunk(run, number, 1, Totals(failed=1))
     assert run.manifest is not None
-    stack.table.finish_dispatch(run, Cursor(run.manifest.size, len(KEYS), len(KEYS) + 1))
+    stack.table.finish_dispatch(run, Cursor(run.manifest.pinned.size, len(KEYS), len(KEYS) + 1))
     for number in range(done, len(KEYS)):
         stack.table.void(run, number, even_if_begun=False)
     end = RunStatus.COMPLETED if done == len(KEYS) else RunStatus.ABORTED
@@ -364,7 +364,7 @@ def test_a_manifest_that_is_gone_in_between_leaves_what_the_parts_say(
     manifest = reporting_run.run.manifest
     assert manifest is not None
     reporting_run.stack.s3.delete_object(
-        Bucket=TRIGGER, Key=manifest.key, VersionId=manifest.version_id or ""
+        Bucket=TRIGGER, Key=manifest.pinned.key, VersionId=manifest.pinned.version_id or ""
     )
 
     assert reporting_run.steps() == len(KEYS) - 2
