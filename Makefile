@@ -19,8 +19,9 @@ COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.12
 # What a shell has set for another project would send packages elsewhere, shadow our modules, or
 # point the tests at somebody's account.
 unexport PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX VIRTUAL_ENV
-unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE
-unexport AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_SESSION_TOKEN
+SHELLS_AWS := AWS_PROFILE AWS_DEFAULT_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE \
+	AWS_ENDPOINT_URL AWS_CA_BUNDLE AWS_SESSION_TOKEN
+unexport $(SHELLS_AWS)
 export PYTHONPATH := lambda
 # pyvips builds as pure Python, whatever headers of libvips are around.
 export PKG_CONFIG_LIBDIR := /nonexistent
@@ -29,7 +30,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test faults bench lint audit lock clean
+.PHONY: help setup demo up down deploy test faults bench lint audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,11 @@ up: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## deploy to a local AWS and leave it runn
 
 down: $(ENVIRONMENT) ## stop what `make up` started
 	@$(PYTHON) -m local.down
+
+# Here alone the shell's account is meant.
+$(foreach name,$(SHELLS_AWS),$(if $($(name)),$(eval deploy: export $(name) := $($(name)))))
+deploy: $(ENVIRONMENT) $(CDK) ## check the AWS account, say what will be done, deploy; DEPLOY_OPTIONS=--check, --yes
+	@$(PYTHON) -m infra.deploy $(DEPLOY_OPTIONS)
 
 test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS chooses among them
 	@$(PYTHON) -m pytest
