@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 from imagepress import __version__, journal
 from imagepress.estimate import SavingsEstimate
@@ -188,10 +188,10 @@ def write_report(
     `ending` is asked when all rows have gone by; `links` say where people will find the files.
     """
     with (
-        files.log.open("w", encoding="utf-8", errors="backslashreplace", newline="") as log,
-        files.results.open("w", encoding="utf-8", errors="backslashreplace", newline="") as results,
-        files.failed.open("w", encoding="utf-8", errors="backslashreplace", newline="") as failed,
-        files.undo.open("w", encoding="utf-8", errors="backslashreplace", newline="") as undo,
+        _opened(files.log) as log,
+        _opened(files.results) as results,
+        _opened(files.failed) as failed,
+        _opened(files.undo) as undo,
     ):
         writer = ReportWriter(facts, ReportSinks(log, results, failed, undo))
         writer.open()
@@ -202,6 +202,11 @@ def write_report(
     summary = writer.summary(finished, end, links)
     files.summary.write_text(summary_text(summary), "utf-8", "backslashreplace")
     return summary
+
+
+def _opened(file: Path) -> IO[str]:
+    """Line by line: what a process that is killed has done must be in its undo record."""
+    return file.open("w", 1, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:

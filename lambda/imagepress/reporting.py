@@ -196,19 +196,13 @@ class Reporter:
 
     def _end(self, progress: _Progress) -> dict[str, Any]:
         """Let the files appear, and end the run."""
-        run, keys = progress.run, RunFiles.of(progress.run)
+        run = progress.run
         for one in progress.objects.values():
             one.complete()
-        links = {
-            "log": self.store.url(keys.log),
-            "results": self.store.url(keys.results),
-            "failed": self.store.url(keys.failed),
-            "undo": self.store.url(keys.undo),
-            "summary": self.store.url(keys.summary),
-        }
+        links = self.store.links(run)
         summary = progress.writer.summary(progress.finished, progress.ending, links)
         # Last, so that whoever sees the summary finds the others.
-        last = self.store.growing_object(keys.summary, JSON, Growth())
+        last = self.store.growing_object(RunFiles.of(run).summary, JSON, Growth())
         last.write(summary_text(summary))
         last.seal()
         last.complete()
