@@ -148,9 +148,14 @@ class ImagepressStack(Stack):
             [self.table.arn],
         )
         dispatcher.allow(["dynamodb:Query"], [self.table.status_index_arn])
-        # A run must know whether its bucket keeps versions, and whether ACLs count there.
+        # A run must know whether its bucket keeps versions and how long, and whether ACLs count.
         dispatcher.allow(
-            ["s3:GetBucketVersioning", "s3:GetBucketOwnershipControls", "s3:GetBucketAcl"],
+            [
+                "s3:GetBucketVersioning",
+                "s3:GetLifecycleConfiguration",
+                "s3:GetBucketOwnershipControls",
+                "s3:GetBucketAcl",
+            ],
             self.images.bucket_arns,
         )
         # All objects under a prefix are a list as well.
@@ -228,6 +233,10 @@ class ImagepressStack(Stack):
                 "RUNS_BUCKET": self.runs.name,
                 "RUNS_TABLE": self.table.name,
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+                # What a run has cost follows from the seconds that its compressors took.
+                "COMPRESSOR_MEMORY_MB": str(self._config.compressor.memory_mb),
+                "COMPRESSOR_TMP_MB": str(self._config.compressor.tmp_mb),
+                "ARCHITECTURE": self._config.architecture,
             },
         )
         # A CSV is pinned to a version by now; the files of an inventory have none.

@@ -6,8 +6,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from environment import Environment, s3_client, sqs_client
+from imagepress.costs import Machine
 from imagepress.manifest_store import ManifestStore
 from imagepress.reporting import Reporter
+from imagepress.run_cost import Billing
 from sqs_events import each_message, hold
 from telemetry import logger
 
@@ -19,6 +21,14 @@ _reporter = Reporter(
     manifests=ManifestStore(_s3),
     store=_environment.store(_s3),
     reports=_reports,
+    billing=Billing(
+        region=_environment.text("AWS_REGION"),
+        compressor=Machine(
+            memory_mb=int(_environment.text("COMPRESSOR_MEMORY_MB")),
+            architecture=_environment.text("ARCHITECTURE"),
+            tmp_mb=int(_environment.text("COMPRESSOR_TMP_MB")),
+        ),
+    ),
 )
 
 

@@ -1,6 +1,7 @@
 """What a run must know of its bucket: whether there is a way back, and whether ACLs count."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
@@ -11,6 +12,7 @@ from imagepress.run import BucketFacts
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+NO_LIFECYCLE = "NoSuchLifecycleConfiguration"
 NO_WAY_BACK = (
     "The bucket {bucket} does not keep versions and no backup_prefix was given: what this run "
     "replaces cannot be brought back."
@@ -35,7 +37,49 @@ def look_at_bucket(s3: "S3Client", bucket: str) -> BucketFacts:
                 "(`aws configure`, or AWS_PROFILE)."
             ) from error
         raise Refused(f"bucket_name is {bucket!r}; it cannot be looked at: {error}") from error
-    return BucketFacts(versioning == "Enabled", acl_owner)
+    if versioning != "Enabled":
+        return BucketFacts(acl_owner=acl_owner)
+    days, known = _retention(s3, bucket)
+    return BucketFacts(
+        versioned=True, acl_owner=acl_owner, noncurrent_days=days, lifecycle_known=known
+    )
+
+
+def _retention(s3: "S3Client", bucket: str) -> tuple[int | None, bool]:
+    """How many days old versions are kept, and whether that is known.
+
+    It is for the bill alone: a refusal is no error.
+    """
+    try:
+        answer = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+    except (ClientError, BotoCoreError) as error:
+        none = isinstance(error, ClientError) and error_code(error) == NO_LIFECYCLE
+        return None, none
+    return noncurrent_days(answer["Rules"])
+
+
+def noncurrent_days(rules: Sequence[Mapping[str, Any]]) -> tuple[int | None, bool]:
+    """How many days lifecycle `rules` keep old versions (None: for ever); whether that is sure.
+
+    What holds of some objects only, keeps the newest of them, or moves them elsewhere is not.
+    """
+    days: list[int] = []
+    sure = True
+    for rule in rules:
+        if rule["Status"] != "Enabled":
+            continue
+        expiration = rule.get("NoncurrentVersionExpiration", {})
+        moved = bool(rule.get("NoncurrentVersionTransitions"))
+        if expiration.keys() == {"NoncurrentDays"} and _holds_of_all(rule) and not moved:
+            days.append(expiration["NoncurrentDays"])
+        elif expiration or moved:
+            sure = False
+    return (min(days, default=None), True) if sure else (None, False)
+
+
+def _holds_of_all(rule: Mapping[str, Any]) -> bool:
+    """A rule is for the objects that its filter names, or (in old ones) its prefix."""
+    return not rule.get("Prefix") and rule.get("Filter", {}) in ({}, {"Prefix": ""})
 
 
 def _acls(s3: "S3Client", bucket: str) -> bool:

@@ -52,6 +52,7 @@ class _Attempt:
 
     reports: dict[int, RowReport]
     tries: dict[int, int]
+    seconds_before: float
     fresh: list[RowReport] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
 
@@ -87,7 +88,7 @@ class ChunkWork:
 
         `bench(run)` opens what rows of that run are pressed with.
         """
-        runs = self.completion.runs
+        started, runs = time.monotonic(), self.completion.runs
         run = runs.load(chunk.run_id)
         if run is None or run.status not in WORKING:
             self.completion.remind(run)
@@ -105,7 +106,7 @@ class ChunkWork:
         try:
             with bench(run) as opened:
                 attempt = self._work(_Watch(run, runs), chunk, state, opened)
-            return self._settle(run, chunk, state, attempt)
+            return self._settle(run, chunk, state, attempt, started)
         except Exception:
             # Whatever rises here has not killed this process: it must not count as a death.
             runs.close_attempt(run.run_id, state, None)
@@ -115,7 +116,8 @@ class ChunkWork:
         saved, run_id = EMPTY_PART, chunk.run_id
         if state.saved_attempt is not None:
             saved = self.store.read_part(run_id, chunk.number, state.saved_attempt)
-        attempt = _Attempt(dict(saved.reports), dict(saved.tries))
+        seconds_before = saved.compute_seconds or 0.0
+        attempt = _Attempt(dict(saved.reports), dict(saved.tries), seconds_before)
         deaths = state.row_deaths or {}
 
         def end(row: Row) -> RowReport | Exception | None:
@@ -138,8 +140,11 @@ class ChunkWork:
                 _note(attempt, row, ended)
         return attempt
 
-    def _settle(self, run: Run, chunk: Chunk, state: ChunkState, attempt: _Attempt) -> Delivery:
-        part, runs = Part(attempt.reports, attempt.tries), self.completion.runs
+    def _settle(
+        self, run: Run, chunk: Chunk, state: ChunkState, attempt: _Attempt, started: float
+    ) -> Delivery:
+        seconds = attempt.seconds_before + time.monotonic() - started
+        part, runs = Part(attempt.reports, attempt.tries, round(seconds, 3)), self.completion.runs
         self.store.write_part(run.run_id, chunk.number, state.attempts, part)
         if not attempt.missing(chunk):
             try:

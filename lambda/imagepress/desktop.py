@@ -16,7 +16,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
@@ -39,6 +39,7 @@ from imagepress.part import RowReport
 from imagepress.report import Ending, ReportFiles, write_report
 from imagepress.reporting import facts_of
 from imagepress.run import BucketFacts, Run, sample_share
+from imagepress.run_cost import Billing
 from imagepress.run_id import make_run_id
 from imagepress.settings import RunSettings, check_temp_dir
 from imagepress.undo import UNDO_COLUMNS
@@ -147,7 +148,11 @@ def run(
 
         watcher.begin(plan, source.count())
         summary = write_report(
-            facts_of(plan), reports(), files, ending=lambda: course.ending, links=_links(files)
+            replace(facts_of(plan), billing=Billing(s3.meta.region_name)),
+            reports(),
+            files,
+            ending=lambda: course.ending,
+            links=_links(files),
         )
     return summary, files
 

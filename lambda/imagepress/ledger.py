@@ -16,6 +16,8 @@ from imagepress.part import RowReport
 from imagepress.stored_object import StoredObject
 from imagepress.undo import Undo
 
+DAY_SECONDS = 24 * 3600
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -46,6 +48,8 @@ class Ledger:
             etag_after=written.etag,
             version_before=marker.version_before,
             version_after=written.version_id,
+            storage_class=self._storage_class,
+            age_days=self._age_days(marker),
         )
 
     def measured(self, row: Row, source: StoredObject, size: int, encoded: Encoded) -> RowResult:
@@ -65,6 +69,7 @@ class Ledger:
             etag_before=source.etag,
             version_before=source.version_id,
             message="It would be replaced; this is a dry run.",
+            storage_class=source.storage_class,
         )
 
     def left(self, row: Row, why: RowSkipped | RowFailed) -> RowResult:
@@ -87,7 +92,21 @@ class Ledger:
             etag_before=stored.etag if stored else None,
             version_before=stored.version_id if stored else None,
             message=str(why),
+            storage_class=self._storage_class,
         )
+
+    @property
+    def _storage_class(self) -> str | None:
+        return self.stored.storage_class if self.stored else None
+
+    def _age_days(self, marker: Marker) -> int | None:
+        """How old the replaced object was, where its class makes that count and it was seen."""
+        stored = self.stored
+        if stored is None or stored.storage_class is None or stored.etag != marker.etag_before:
+            return None
+        if stored.last_modified is None:
+            return None
+        return int((time.time() - stored.last_modified.timestamp()) // DAY_SECONDS)
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 3)

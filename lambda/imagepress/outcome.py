@@ -67,7 +67,11 @@ class FailureCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowResult:
-    """One row of `results.csv`; sizes in bytes, `quality` 0-100 or None where nothing was lossy."""
+    """One row of `results.csv`; sizes in bytes, `quality` 0-100 or None where nothing was lossy.
+
+    `storage_class` is None for S3's Standard, as S3 has it, or where no object was read; of an
+    object of another class that is replaced, `age_days` is its age. Both are for the bill alone.
+    """
 
     row: int
     path: str
@@ -84,10 +88,12 @@ class RowResult:
     version_before: str | None = None
     version_after: str | None = None
     message: str = ""
+    storage_class: str | None = None
+    age_days: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row without its empty fields, ready for JSON."""
-        values = {name: getattr(self, name) for name in RESULT_COLUMNS}
+        values = {name: getattr(self, name) for name in _FIELDS}
         always = ("row", "path", "outcome")
         return {
             name: value
@@ -98,7 +104,7 @@ class RowResult:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Read back what `to_json` wrote."""
-        values = {name: record[name] for name in RESULT_COLUMNS if name in record}
+        values = {name: record[name] for name in _FIELDS if name in record}
         outcome = Outcome(values.pop("outcome"))
         reason = values.pop("reason", None)
         if reason is not None:
@@ -110,7 +116,8 @@ class RowResult:
         return replace(self, message=message)
 
 
-RESULT_COLUMNS = tuple(field.name for field in fields(RowResult))
+_FIELDS = tuple(field.name for field in fields(RowResult))
+RESULT_COLUMNS = tuple(name for name in _FIELDS if name not in ("storage_class", "age_days"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,16 +25,22 @@ class RowReport:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What an attempt on a chunk has to say: finished rows, and tries of those that were not."""
+    """What an attempt on a chunk has to say: finished rows, and tries of those that were not.
+
+    `compute_seconds` is what it and the attempts that it took over from took, where that is known.
+    """
 
     reports: Mapping[int, RowReport]
     tries: Mapping[int, int]
+    compute_seconds: float | None = None
 
     def to_lines(self) -> str:
-        """One JSON object a row."""
+        """One JSON object a row, and one for the time."""
         done = [report.to_json() for report in self.reports.values()]
         open_rows = [{"row": row, "tries": tries} for row, tries in self.tries.items()]
-        return "".join(f"{json.dumps(line)}\n" for line in (*done, *open_rows))
+        seconds = self.compute_seconds
+        took = [{"compute_seconds": seconds}] if seconds is not None else []
+        return "".join(f"{json.dumps(line)}\n" for line in (*done, *open_rows, *took))
 
 
 EMPTY_PART = Part({}, {})
@@ -42,13 +48,15 @@ EMPTY_PART = Part({}, {})
 
 def part_from_lines(lines: Iterable[str]) -> Part:
     """Read back what `Part.to_lines` wrote."""
-    reports, tries = {}, {}
+    reports, tries, compute_seconds = {}, {}, None
     for line in filter(None, lines):
         values = json.loads(line)
         if "result" in values:
             result = RowResult.from_json(values["result"])
             events = tuple(event_from_json(event) for event in values["events"])
             reports[result.row] = RowReport(result, events)
+        elif "compute_seconds" in values:
+            compute_seconds = values["compute_seconds"]
         else:
             tries[values["row"]] = values["tries"]
-    return Part(reports, tries)
+    return Part(reports, tries, compute_seconds)

@@ -21,8 +21,10 @@ from imagepress.journal import Event
 from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, RowResult, SkipReason, Totals
 from imagepress.part import RowReport
 from imagepress.run import BucketFacts
+from imagepress.run_cost import Billing, cost_of
 from imagepress.settings import RunSettings
 from imagepress.undo import UNDO_COLUMNS, Undo
+from imagepress.usage import Usage
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 TEXT_COLUMNS = tuple(map(RESULT_COLUMNS.index, ("path", "message")))
@@ -42,6 +44,8 @@ class RunFacts:
     sample: float = 1.0
     restores: str | None = None
     notes: tuple[str, ...] = ()
+    shards: int = 1
+    billing: Billing | None = None
 
     def undo(self, result: RowResult) -> Undo:
         """How to bring back what a row replaced."""
@@ -96,9 +100,11 @@ class Tally:
     encoders: Counter[str] = field(default_factory=Counter)
     estimate: SavingsEstimate = field(default_factory=SavingsEstimate)
     work_seconds: float = 0.0
+    usage: Usage = field(default_factory=Usage)
 
     def add(self, result: RowResult) -> None:
         """Count one row."""
+        self.usage.add(result)
         self.totals = self.totals.plus(result)
         if result.reason is not None:
             self.reasons[result.reason] += 1
@@ -118,6 +124,7 @@ class Tally:
             "encoders": dict(self.encoders),
             "estimate": asdict(self.estimate),
             "work_seconds": self.work_seconds,
+            "usage": self.usage.to_json(),
         }
 
     @classmethod
@@ -130,6 +137,7 @@ class Tally:
             encoders=Counter(values["encoders"]),
             estimate=SavingsEstimate(**values["estimate"]),
             work_seconds=values["work_seconds"],
+            usage=Usage.from_json(values["usage"]),
         )
 
 
@@ -318,6 +326,14 @@ def _summary(
         "bytes_after": totals.bytes_after,
         "bytes_saved": totals.bytes_saved,
         "saved_percent": _saved_percent(totals),
+        **cost_of(
+            tally.usage,
+            facts.settings,
+            facts.bucket,
+            facts.billing,
+            started=facts.started,
+            shards=facts.shards,
+        ),
         **_dry_run(facts, tally),
         "undo": _way_back(facts),
         "files": dict(links),

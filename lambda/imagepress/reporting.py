@@ -31,6 +31,7 @@ from imagepress.report import (
 )
 from imagepress.report_checkpoint import Checkpoint
 from imagepress.run import ChunkState, Cursor, Run, RunStatus
+from imagepress.run_cost import Billing
 from imagepress.run_store import RunFiles, RunStore
 from imagepress.runs import RunsTable
 from imagepress.worker import without_trying
@@ -57,7 +58,10 @@ class _Progress:
 
     def add(self, chunk: Chunk | None, number: int, part: str) -> None:
         """Write the rows of the next chunk; None: the manifest is gone, and the part is all."""
-        ended = part_from_lines(part.split("\n")).reports
+        read = part_from_lines(part.split("\n"))
+        ended = read.reports
+        if part:
+            self.writer.tally.usage.add_part(read)
         if chunk is None:
             self.writer.add(ended.values())
             self.cursor, self.manifest_lost = Cursor(0, number + 1), True
@@ -109,6 +113,7 @@ class Reporter:
     manifests: ManifestStore
     store: RunStore
     reports: Queue
+    billing: Billing | None = None
 
     def report(self, run_id: str, seconds_left: Callable[[], float]) -> dict[str, Any] | None:
         """Write the report of a run and end it; its summary, or None where others do.
@@ -151,7 +156,9 @@ class Reporter:
             for name, (key, kind) in wanted.items()
         }
         writer = ReportWriter(
-            facts_of(run), ReportSinks(**objects), Tally.from_json(at.tally) if at else Tally()
+            replace(facts_of(run), billing=self.billing),
+            ReportSinks(**objects),
+            Tally.from_json(at.tally) if at else Tally(),
         )
         if at is not None:
             return _Progress(run, at.cursor, at.manifest_lost, objects, writer)
@@ -253,4 +260,5 @@ def facts_of(run: Run) -> RunFacts:
         sample=run.sample,
         restores=run.restores,
         notes=run.notes,
+        shards=run.shards,
     )

@@ -71,11 +71,14 @@ class Cursor:
 class BucketFacts:
     """`versioned` only where versioning is Enabled: Suspended destroys the null version.
 
-    `acl_owner` is the owner's canonical id where ACLs are on, else None.
+    `acl_owner` is the owner's canonical id where ACLs are on, else None. `noncurrent_days` is how
+    long the bucket keeps an old version, None: for ever, or (not `lifecycle_known`) nobody knows.
     """
 
     versioned: bool = False
     acl_owner: str | None = None
+    noncurrent_days: int | None = None
+    lifecycle_known: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -44,6 +45,13 @@ class StoredObject:
     tag_count: int
     sha256: str | None
     checksum: str | None
+    last_modified: datetime | None = None
+
+    @property
+    def storage_class(self) -> str | None:
+        """Its storage class; None: Standard, of which S3 says nothing."""
+        name = self.properties.get("StorageClass")
+        return None if name == "STANDARD" else name
 
     @property
     def marker(self) -> Marker | None:
@@ -74,6 +82,7 @@ def stored_object(key: str, answer: Mapping[str, Any]) -> StoredObject:
         tag_count=answer.get("TagCount", 0),
         sha256=answer.get("ChecksumSHA256") if is_whole else None,
         checksum=checksum,
+        last_modified=answer.get("LastModified"),
     )
 
 

@@ -5,7 +5,7 @@ before it could say so, and then the marker remembers.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagepress.bench import last_look_for
@@ -14,7 +14,7 @@ from imagepress.completion import Completion
 from imagepress.errors import PassingError, RowFailed
 from imagepress.image_store import ImageStore
 from imagepress.outcome import FailureCode
-from imagepress.part import Part, RowReport
+from imagepress.part import EMPTY_PART, Part, RowReport
 from imagepress.run import WORKING, RunStatus
 from imagepress.run_store import RunStore
 
@@ -44,13 +44,14 @@ class Undertaker:
         state = runs.begin_attempt(chunk.run_id, before, time.time())
         if state is None:
             raise PassingError(f"Chunk {chunk.number} of run {chunk.run_id} is in other hands")
-        saved: Mapping[int, RowReport] = {}
+        before_it = EMPTY_PART
         if state.saved_attempt is not None:
-            saved = self.store.read_part(run.run_id, chunk.number, state.saved_attempt).reports
+            before_it = self.store.read_part(run.run_id, chunk.number, state.saved_attempt)
+        saved = before_it.reports
         look = last_look_for(run, self.images(run.bucket_name))
         given_up = RowFailed(FailureCode.RETRIES_EXHAUSTED, CHUNK_GIVEN_UP)
         reports = {row.number: saved.get(row.number) or look(row, given_up) for row in chunk.rows}
-        part = Part(reports, {})
+        part = Part(reports, {}, before_it.compute_seconds)
         self.store.write_part(run.run_id, state.number, state.attempts, part)
         self.completion.end_chunk(run, state, part)
         return tuple(report for number, report in reports.items() if number not in saved)

@@ -50,6 +50,7 @@ S3_REQUESTS: Mapping[tuple[str, str, str], Demand] = {
     ("DELETE", OBJECT, "uploadId"): Demand("s3:AbortMultipartUpload"),
     ("GET", BUCKET, "list-type"): Demand("s3:ListBucket"),
     ("GET", BUCKET, "versioning"): Demand("s3:GetBucketVersioning"),
+    ("GET", BUCKET, "lifecycle"): Demand("s3:GetLifecycleConfiguration"),
     ("GET", BUCKET, "acl"): Demand("s3:GetBucketAcl"),
     ("GET", BUCKET, "ownershipControls"): Demand("s3:GetBucketOwnershipControls"),
 }

@@ -38,6 +38,9 @@ ENVIRONMENT = {
         "RUNS_BUCKET": RUNS,
         "RUNS_TABLE": TABLE,
         "REPORT_QUEUE_URL": REPORT,
+        "COMPRESSOR_MEMORY_MB": "3008",
+        "COMPRESSOR_TMP_MB": "4096",
+        "ARCHITECTURE": "x86_64",
     },
     "Undertaker": {
         "RUNS_BUCKET": RUNS,

@@ -38,6 +38,7 @@ RIGHTS: dict[str, Rights] = {
         "s3:PutObject": {REPORTS},
         "s3:ListBucket": {TRIGGER, RUNS, IMAGES},
         "s3:GetBucketVersioning": {IMAGES},
+        "s3:GetLifecycleConfiguration": {IMAGES},
         "s3:GetBucketOwnershipControls": {IMAGES},
         "s3:GetBucketAcl": {IMAGES},
         "dynamodb:GetItem": {TABLE},

@@ -28,6 +28,8 @@ compressed = st.builds(
     etag_after=names,
     version_before=names,
     version_after=names,
+    storage_class=st.none() | st.sampled_from(["STANDARD_IA", "GLACIER_IR"]),
+    age_days=st.none() | st.integers(0, 10_000),
 )
 skipped = st.builds(
     RowResult,

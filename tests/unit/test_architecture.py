@@ -22,6 +22,7 @@ PURE = [
     "codec_protocol",
     "codec_table",
     "codecs",
+    "costs",
     "effort",
     "engine",
     "errors",
@@ -37,10 +38,13 @@ PURE = [
     "outcome",
     "part",
     "png_structure",
+    "prices",
     "report",
     "run",
+    "run_cost",
     "run_id",
     "settings",
+    "usage",
 ]
 
 

@@ -14,6 +14,7 @@ parts = st.builds(
         lambda reports: {report.result.row: report for report in reports}
     ),
     st.dictionaries(st.integers(1, 10**12), st.integers(1, 3), max_size=4),
+    st.none() | st.integers(0, 10**7).map(lambda milliseconds: milliseconds / 1000),
 )
 BAD_ROW = RowReport(
     RowResult(
@@ -33,10 +34,11 @@ def test_a_part_survives_its_lines(part: Part) -> None:
 
 
 @given(parts)
-def test_a_part_is_one_json_object_a_row(part: Part) -> None:
+def test_a_part_is_one_json_object_a_row_and_one_for_the_time(part: Part) -> None:
     lines = part.to_lines().splitlines()
 
-    assert len(lines) == len(part.reports) + len(part.tries)
+    timed = part.compute_seconds is not None
+    assert len(lines) == len(part.reports) + len(part.tries) + timed
     assert all(isinstance(json.loads(line), dict) for line in lines)
 
 
