@@ -1,9 +1,10 @@
 """The figures as Markdown tables."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from bench.figures import ALL, QUALITY, GenerationFigures, JpegFigures, LowFigures, PngFigures
 from bench.gigapixel import Big
+from bench.markdown import table
 
 
 def jpeg_table(figures: Sequence[JpegFigures], pictures: int) -> str:
@@ -21,7 +22,7 @@ def jpeg_table(figures: Sequence[JpegFigures], pictures: int) -> str:
         )
         for one in figures
     )
-    return _table(
+    return table(
         (
             "tool",
             "bytes",
@@ -50,7 +51,7 @@ def low_table(figures: Sequence[LowFigures]) -> str:
         ]
         most = max(one.most_lost for one in found.values())
         rows.append((tool, *cells, f"{max(0.0, most):.1f}"))
-    return _table(("tool", *kinds, "most lost"), rows)
+    return table(("tool", *kinds, "most lost"), rows)
 
 
 def png_table(figures: Sequence[PngFigures]) -> str:
@@ -68,7 +69,7 @@ def png_table(figures: Sequence[PngFigures]) -> str:
         )
         for one in figures
     )
-    return _table(
+    return table(
         (
             "tool",
             *kinds,
@@ -85,7 +86,7 @@ def png_table(figures: Sequence[PngFigures]) -> str:
 def png_cpu_table(figures: Sequence[PngFigures]) -> str:
     """CPU of PNGs by class."""
     kinds = list(figures[0].cpu)
-    return _table(
+    return table(
         ("CPU", *kinds), ((one.tool, *(f"{one.cpu[k]:.2f}" for k in kinds)) for one in figures)
     )
 
@@ -103,7 +104,7 @@ def generation_table(figures: dict[str, list[GenerationFigures]]) -> str:
         for name, runs in figures.items()
         for one in runs
     )
-    return _table(("format", "run", "bytes", "worst score", "pixels changed in"), rows)
+    return table(("format", "run", "bytes", "worst score", "pixels changed in"), rows)
 
 
 def big_table(figures: Sequence[Big]) -> str:
@@ -120,7 +121,7 @@ def big_table(figures: Sequence[Big]) -> str:
         )
         for one in figures
     )
-    return _table(
+    return table(
         ("picture", "codec", "MB before", "MB after", "peak MB", "without mapped files", "CPU s"),
         rows,
     )
@@ -133,14 +134,3 @@ def _equal(figures: JpegFigures, pictures: int) -> str:
 
 def _name(tool: str, title: str) -> str:
     return f"{tool} ({title})" if title else tool
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(_lines(head, rows))
-
-
-def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

@@ -149,7 +149,7 @@ def bill(work: Work, prices: Prices, machines: Machines | None = None) -> dict[s
             "dispatcher": compute(work.dispatch_seconds, machines.dispatcher, prices),
             "reporter": compute(work.report_seconds, machines.reporter, prices),
             "invocations": work.chunks * prices.invocation,
-            "parts of the report": _requests(CHUNK_REQUESTS, STANDARD, prices, work.chunks),
+            "part_requests": _requests(CHUNK_REQUESTS, STANDARD, prices, work.chunks),
             "sqs": _times(queue_requests(work), prices.queue_request),
             "dynamodb": _dynamodb(work, prices),
             "logs": work.rows * LOG_ROW_BYTES / GIGABYTE * prices.log_gigabyte,

@@ -85,7 +85,7 @@ def test_a_bill_by_hand() -> None:
             "compressor": 3000 * 0.0000166667,
             "invocations": 10 * 0.0000002,
             # A part put and got for each chunk.
-            "parts of the report": 10 * (0.000005 + 0.0000004),
+            "part_requests": 10 * (0.000005 + 0.0000004),
             # 10 chunks go out in one batch of 60,000 bytes, and are taken by three requests each.
             "sqs": (1 + 30) * 0.0000004,
             # Reads: 10 x (4 + 4), and one each 3 s; writes: 10 x 5.
