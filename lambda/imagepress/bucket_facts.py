@@ -55,7 +55,7 @@ def _retention(s3: "S3Client", bucket: str) -> tuple[int | None, bool]:
     except (ClientError, BotoCoreError) as error:
         none = isinstance(error, ClientError) and error_code(error) == NO_LIFECYCLE
         return None, none
-    return noncurrent_days(answer["Rules"])
+    return noncurrent_days(answer.get("Rules", []))
 
 
 def noncurrent_days(rules: Sequence[Mapping[str, Any]]) -> tuple[int | None, bool]:
