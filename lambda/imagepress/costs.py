@@ -18,6 +18,7 @@ from imagepress.prices import (
     STANDARD,
     STORAGE_RULES,
     Prices,
+    StorageRules,
 )
 
 GET, HEAD, PUT = "GetObject", "HeadObject", "PutObject"
@@ -26,6 +27,7 @@ TAGS, ACL, ANNOTATIONS = "GetObjectTagging", "GetObjectAcl", "ListObjectAnnotati
 MEGABYTES = 1024
 FREE_TEMP_MB = 512
 MONTH_DAYS = MONTH_HOURS / 24
+# What `telemetry` counts, each in the one dimension of the service.
 METRICS = 5
 # A row in CloudWatch with the 26 bytes of its record, as measured by the integration tests.
 LOG_ROW_BYTES = 1450
@@ -141,7 +143,10 @@ class Machines:
 
 
 def bill(work: Work, prices: Prices, machines: Machines | None = None) -> dict[str, float]:
-    """Dollars by part; without `machines` nothing is deployed, and S3 is all that costs."""
+    """Dollars by part; without `machines` nothing is deployed, and S3 is all that costs.
+
+    Requests to objects of a storage class without a known price are not in it.
+    """
     parts: dict[str, float | None] = {}
     if machines is not None:
         parts |= {
@@ -155,21 +160,14 @@ def bill(work: Work, prices: Prices, machines: Machines | None = None) -> dict[s
             "logs": work.rows * LOG_ROW_BYTES / GIGABYTE * prices.log_gigabyte,
             "metrics": _times(_metric_months(work), prices.metric),
         }
-    known = all(name in prices.storage for name in work.requests)
-    parts |= {
-        "s3_requests": sum(
-            _requests(requests, name, prices) for name, requests in work.requests.items()
+    known = [name for name in work.requests if name in prices.storage]
+    if known:
+        parts["s3_requests"] = sum(_requests(work.requests[name], name, prices) for name in known)
+        parts["s3_retrieval"] = sum(
+            work.read.get(name, 0) / GIGABYTE * prices.storage[name].retrieved_gigabyte
+            for name in known
         )
-        if known
-        else None,
-        "s3_retrieval": sum(
-            count / GIGABYTE * prices.storage[name].retrieved_gigabyte
-            for name, count in work.read.items()
-        )
-        if known
-        else None,
-        "kms": _times(work.keys_used, prices.key_request),
-    }
+    parts["kms"] = _times(work.keys_used, prices.key_request)
     return {name: dollars for name, dollars in parts.items() if dollars is not None}
 
 
@@ -246,7 +244,7 @@ class Replaced:
 
     def add(self, storage_class: str, before: int, after: int, age_days: int | None) -> None:
         """Count one object."""
-        rules = STORAGE_RULES[storage_class]
+        rules = STORAGE_RULES.get(storage_class, StorageRules())
         billed = max(before, rules.least_bytes)
         self.objects += 1
         self.before += before
@@ -293,14 +291,15 @@ class Savings:
 
 
 def savings(classes: Mapping[str, Replaced], keeping: Keeping, prices: Prices) -> Savings | None:
-    """What a run saves on storage; None where a class has no known price.
+    """What a run saves on storage of the classes with a known price; None where there is none.
 
     An original that leaves before its class's least duration is paid for till then.
     """
+    known = {name: replaced for name, replaced in classes.items() if name in prices.storage}
+    if not known:
+        return None
     now = after = leaving = 0.0
-    for name, replaced in classes.items():
-        if name not in prices.storage:
-            return None
+    for name, replaced in known.items():
         month = prices.storage[name].gigabyte_month / GIGABYTE
         sizes = (replaced.billed_before, replaced.billed_after)
         at_once, at_last = bytes_saved(*sizes, keeping)

@@ -106,9 +106,11 @@ def _cost(
     parts = bill(work, prices, Machines(machine) if machine else None)
     total = sum(parts.values())
     dollars = {name: _dollars(value) for name, value in {**parts, "total": total}.items()}
+    priceless = sorted(requests.keys() - prices.storage.keys())
     return {
         **said,
         "prices": {"region": prices.region, "as_of": AS_OF},
+        **({"classes_without_price": priceless} if priceless else {}),
         "dollars": dollars,
         **_savings(usage.replaced, keeping, bucket, prices, total),
     }

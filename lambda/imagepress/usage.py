@@ -7,7 +7,7 @@ from typing import Any, Self
 from imagepress.costs import TAGS, Care, Replaced, row_requests
 from imagepress.outcome import Outcome, RowResult, SkipReason
 from imagepress.part import Part
-from imagepress.prices import STANDARD, STORAGE_RULES
+from imagepress.prices import STANDARD
 
 # Their bodies are not asked for.
 _UNREAD = (SkipReason.ALREADY_COMPRESSED, SkipReason.LOSSY_BEFORE, SkipReason.UNSUPPORTED_FORMAT)
@@ -39,7 +39,6 @@ class Usage:
             result.outcome is Outcome.COMPRESSED
             and result.bytes_before is not None
             and result.bytes_after is not None
-            and name in STORAGE_RULES
         ):
             self.replaced.setdefault(name, Replaced()).add(
                 name, result.bytes_before, result.bytes_after, result.age_days

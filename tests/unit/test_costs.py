@@ -121,6 +121,17 @@ def test_a_class_without_a_price_is_left_out(name: str) -> None:
     assert bill(Work(requests={name: {"GetObject": 1}}), US) == {}
 
 
+def test_other_classes_are_in_the_bill_all_the_same() -> None:
+    work = Work(requests={"GLACIER": {"PutObject": 1}, "STANDARD": {"PutObject": 1000}})
+    classes = replaced("GLACIER", (9, 1, 1)) | replaced("STANDARD", (2 * GIGABYTE, GIGABYTE, 1))
+
+    saved = savings(classes, Keeping(), US)
+
+    assert bill(work, US) == pytest.approx({"s3_requests": 0.005, "s3_retrieval": 0})
+    assert saved is not None
+    assert saved.month_after == pytest.approx(0.023)
+
+
 def test_services_without_a_price_are_left_out() -> None:
     parts = bill(Work(requests={}, chunks=1, compute_seconds=1), SAO_PAULO, Machines(MACHINE))
 

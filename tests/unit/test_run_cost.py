@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,6 +105,14 @@ def test_on_the_command_line_only_s3_costs() -> None:
 
     assert cost["dollars"].keys() == {"s3_requests", "s3_retrieval", "total"}
     assert cost.keys().isdisjoint({"compute_seconds", "gigabyte_seconds"})
+
+
+def test_a_class_without_a_price_is_named() -> None:
+    summary = said(row=replace(COMPRESSED, storage_class="GLACIER"))
+
+    assert summary["cost"]["classes_without_price"] == ["GLACIER"]
+    assert summary["cost"]["dollars"].keys().isdisjoint({"s3_requests", "s3_retrieval"})
+    assert summary["bytes_saved_now"] == 700
 
 
 @pytest.mark.parametrize("billing", [None, Billing("mars-north-1", Machine(2048))])
