@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -24,10 +25,12 @@ from tests.integration.functions import Functions
 from tests.integration.pump import Pump
 from tests.integration.service import FinishedRun, Service
 from tests.integration.stack import CHUNKS, IMAGES, RUNS, Stack, queue_url
-from tests.integration.wire import Wire, refuse, throttle
+from tests.integration.wire import Call, Wire, refuse, throttle
 from tests.pictures import jpeg, photograph, png
 
 RECORD_BYTES = 26
+# Longer than what a small picture takes.
+SLOW_SECONDS = 1.0
 ROWS = {
     "a.jpg": "COMPRESSED",
     "b.png": "COMPRESSED",
@@ -285,7 +288,12 @@ def test_the_time_of_all_attempts_is_added_up(
 ) -> None:
 
     stack.put_image("a.jpg", jpeg())
-    wire.before("GetObject", throttle, Key="a.jpg")
+
+    def throttle_slowly(call: Call) -> None:
+        time.sleep(SLOW_SECONDS)
+        throttle(call)
+
+    wire.before("GetObject", throttle_slowly, Key="a.jpg")
 
     run = service.upload(["a.jpg"])
 
@@ -294,5 +302,5 @@ def test_the_time_of_all_attempts_is_added_up(
         text = stack.s3.get_object(Bucket=RUNS, Key=key)["Body"].read().decode()
         return part_from_lines(text.split("\n")).compute_seconds or 0.0
 
-    assert 0 < seconds(1) < seconds(2)
+    assert SLOW_SECONDS < seconds(1) < seconds(2)
     assert run.summary["cost"]["compute_seconds"] == pytest.approx(seconds(2), abs=0.002)
