@@ -57,8 +57,9 @@ test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS choose
 faults: $(ENVIRONMENT) ## let every external call go wrong in turn, in every kind of run; the tests leave out what runs share
 	@FAULTS=all $(PYTHON) -m pytest tests/faults/test_every_call.py
 
-bench: $(BENCH) $(BENCH_PICTURES) ## compare the codecs with other tools: tables, and plots in .local/bench-results; BENCH_OPTIONS=--quick, --json
+bench: $(BENCH) $(BENCH_PICTURES) $(EMULATOR) ## compare the codecs with other tools, and measure the functions at scale: tables, and plots in .local/bench-results; BENCH_OPTIONS=--quick, --json
 	@.local/bench/bin/python -m bench.codecs $(BENCH_OPTIONS)
+	@$(PYTHON) -m bench.scale $(BENCH_OPTIONS)
 
 lint: $(ENVIRONMENT) ## ruff and strict mypy
 	@$(PYTHON) -m ruff check

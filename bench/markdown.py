@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with `head` above its rows."""
+    """A table; `rows` are as long as `head`."""
     return "\n".join(_lines(head, rows))
 
 
