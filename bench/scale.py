@@ -50,7 +50,7 @@ class Plan:
 
 FULL: Final = Plan(
     dispatched=(100_000, 200_000, 400_000, 800_000, 1_000_000, 10_000_000),
-    other_forms=1_000_000,
+    other_forms=400_000,
     latencies=LATENCIES,
     chunk=100,
     reported=(100_000, 1_000_000),
