@@ -27,6 +27,9 @@ from imagepress.effort import Effort
 
 LATENCIES: Final = (0, 20, 50, 100, 200)
 USUAL_LATENCY: Final = 50
+TRIES: Final = 3
+BEARABLE: Final = 0.03
+"""A chunk at the usual latency is done again where strangers took more of the processor."""
 
 _ABOUT_OVERLAP: Final = (
     "A warm function with one processor on a chunk of photographs of 3 megapixels; each answer of "
@@ -64,7 +67,7 @@ QUICK: Final = Plan(
     latencies=(0, USUAL_LATENCY),
     chunk=50,
     reported=(100_000,),
-    raced=30,
+    raced=20,
     raced_at=(0,),
     imports=3,
 )
@@ -75,10 +78,10 @@ class Figures:
     """All that was found."""
 
     dispatched: list[Dispatched]
+    reported: list[Reported]
     overlaps: list[Overlap]
     bare: list[Bare]
     raced: list[Done]
-    reported: list[Reported]
     cold_starts: list[ColdStart]
 
     def headlines(self) -> dict[str, float | None]:
@@ -118,23 +121,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(plan: Plan, folder: Path) -> Figures:
-    photographs = take_photographs(folder)
     dispatched = _dispatched(plan, folder)
+    reported = [_told(report(rows, folder)) for rows in plan.reported]
+    photographs = take_photographs(folder)
     overlaps, bare = _overlaps(plan, photographs, folder)
-    return Figures(
-        dispatched=dispatched,
-        overlaps=overlaps,
-        bare=bare,
-        raced=[
-            _told(one)
-            for latency in plan.raced_at
-            for one in race(
-                latency, plan.raced, photographs, folder, (Effort.FAST, Effort.BALANCED)
-            )
-        ],
-        reported=[_told(report(rows, folder)) for rows in plan.reported],
-        cold_starts=_cold_starts(plan, folder),
-    )
+    raced = [
+        _told(one)
+        for latency in plan.raced_at
+        for one in race(latency, plan.raced, photographs, folder, (Effort.FAST, Effort.BALANCED))
+    ]
+    return Figures(dispatched, reported, overlaps, bare, raced, _cold_starts(plan, folder))
 
 
 def _overlaps(
@@ -149,10 +145,22 @@ def _overlaps(
         half = plan.chunk // 2
         bare.append(_told(run_codec_alone(effort, half, photographs)))
         for latency in latencies:
-            overlaps.append(_told(work_on_chunk(latency, effort, plan.chunk, photographs, folder)))
+            overlaps.append(_undisturbed(latency, effort, plan.chunk, photographs, folder))
             if not latency:
                 bare.append(_told(run_codec_alone(effort, half, photographs)))
     return overlaps, bare
+
+
+def _undisturbed(
+    latency: int, effort: Effort, rows: int, photographs: Sequence[Path], folder: Path
+) -> Overlap:
+    """The chunk of which strangers took least, of as few as will do."""
+    tries = []
+    for _ in range(TRIES if latency == USUAL_LATENCY else 1):
+        tries.append(_told(work_on_chunk(latency, effort, rows, photographs, folder)))
+        if tries[-1].others_share <= BEARABLE:
+            break
+    return min(tries, key=lambda one: one.others_share)
 
 
 def _dispatched(plan: Plan, folder: Path) -> list[Dispatched]:
@@ -180,14 +188,14 @@ def _report(figures: Figures) -> str:
         "## Sending out a manifest: the dispatcher",
         "Chunks of 100 rows; peak memory of a fresh process.",
         scale_tables.dispatch_table(figures.dispatched),
+        "## Reporting: the reporter",
+        scale_tables.report_table(figures.reported),
         "## Distance to S3: the compressor",
         _ABOUT_OVERLAP,
         scale_tables.overlap_table(figures.overlaps, figures.bare),
         "## Against a script with Pillow and dask",
         "The command line and the script on all processors, on the same photographs.",
         scale_tables.race_table(figures.raced),
-        "## Reporting: the reporter",
-        scale_tables.report_table(figures.reported),
         "## Cold starts",
         "Importing a function's module, the median of some.",
         scale_tables.cold_start_table(figures.cold_starts),
