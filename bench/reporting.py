@@ -108,7 +108,7 @@ def _finished_run(rows: int, aws: Deployed, folder: Path) -> Run:
             line.replace(str(_NUMBER), str(number)).replace(_KEY, key_of(number))
             for number in numbers
         )
-        store.write_part(run.run_id, chunk, _ATTEMPT, _Written({}, {}, text))
+        store.write_part(run.run_id, chunk, _ATTEMPT, _Written({}, {}, text=text))
 
     with ThreadPoolExecutor(_WRITERS) as writers:
         for _ in writers.map(write_part, range(chunks)):

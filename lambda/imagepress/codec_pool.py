@@ -39,8 +39,7 @@ class CodecPool:
 
     def close(self) -> None:
         """End all processes that are idle."""
-        for _ in range(self.size):
-            process = self._idle.get()
+        for process in [self._idle.get() for _ in range(self.size)]:
             if process is not None:
                 process.end()
             self._idle.put(None)

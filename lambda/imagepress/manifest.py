@@ -9,6 +9,7 @@ import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from imagepress.errors import Refused
@@ -18,8 +19,7 @@ MAX_KEY_BYTES = 1024
 BATCH_COLUMNS = (2, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the manifest; `number` counts from 1, `end` is the byte offset behind it.
 
     `problem` says why the row cannot be done; its `key` is then only good for showing. `extra`

@@ -8,7 +8,7 @@ ordinary character; blank lines are no records.
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_LINE_BYTES = 1 << 20
 MAX_QUOTED_RECORD_BYTES = 1 << 16
@@ -18,8 +18,7 @@ _REST_OF_QUOTED = re.compile(rb'(?:[^"]++|"")*+"[^,\n]*+')
 _FIELD = re.compile(rb'"((?:[^"]++|"")*+)("?)([^,\n]*+)|([^,\n]*+)')
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record; `end` is the byte offset behind it, `problem` why it has no fields."""
 
     data: bytes
@@ -28,8 +27,7 @@ class Record:
     problem: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     data: bytes
     end: int
     too_long: bool = False

@@ -32,7 +32,9 @@ HOSTILE_KEYS = [
     "é" * 512,
 ]
 keys = st.text(st.characters(codec="utf-8"), max_size=50)
-rows = st.builds(Row, st.integers(1), keys, st.just(0), st.none() | st.text(max_size=20))
+rows = st.builds(
+    Row, st.integers(1), keys, st.just(0), st.none() | st.text(max_size=20), file=st.just(0)
+)
 
 
 def row(number: int, key: str = "a.jpg") -> Row:

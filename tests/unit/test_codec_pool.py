@@ -415,6 +415,16 @@ def test_no_process_is_left_when_the_pool_is_closed(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_all_processes_end_when_the_pool_is_closed() -> None:
+    pool = CodecPool(2, MEMORY)
+    with pool._lent() as one, pool._lent() as other:
+        assert [one.alive, other.alive] == [True, True]
+
+    pool.close()
+
+    assert [one.alive, other.alive] == [False, False]
+
+
 def test_a_pool_that_was_closed_can_be_used_again(tmp_path: Path) -> None:
     with CodecPool(1, MEMORY) as pool:
         assert works(pool, tmp_path)
