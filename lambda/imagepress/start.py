@@ -32,6 +32,13 @@ from imagepress.runs import RunsTable
 from imagepress.settings import RunSettings, check_temp_dir, with_defaults
 from imagepress.undo import UNDO_COLUMNS
 
+# What a queue holds a message for, and what a row of a mixed set takes one compressor.
+MOST_DAYS = 14
+USUAL_ROW_SECONDS = 0.6
+TOO_LONG = (
+    "About {rows:,} rows may take {days:,} days with the compressors that the stack was deployed "
+    "for, and a run ends after 14: raise compressor_concurrency, or split the list."
+)
 NO_ROWS = "There is nothing to do: {source} names no object."
 
 
@@ -96,6 +103,9 @@ class Starter:
         facts = self.look_at(bucket)
         if not facts.versioned and not settings.backup_prefix and not settings.only_measures:
             notes.append(NO_WAY_BACK.format(bucket=bucket))
+        days = found.estimated_rows * USUAL_ROW_SECONDS / self.deployment.concurrency / 86_400
+        if days > MOST_DAYS:
+            notes.append(TOO_LONG.format(rows=found.estimated_rows, days=round(days)))
         run = self._run(run_id, order, source, bucket, settings, facts, found, listing)
         sample = sample_share(settings, found.estimated_rows)
         return replace(run, notes=tuple(notes), sample=sample), found.estimated_rows

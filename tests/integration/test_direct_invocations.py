@@ -199,3 +199,17 @@ def test_an_event_that_is_no_order_is_a_failed_run(service: Service, event: Any)
     assert answer["status"] == "FAILED"
     assert "csv_path" in answer["message"]
     assert service.finish(answer["run_id"]).message == answer["message"]
+
+
+@pytest.mark.parametrize(("rows", "warned"), [(1_900_000, False), (2_200_000, True)])
+def test_a_run_that_cannot_end_in_time_says_so_at_its_start(
+    service: Service, *, rows: int, warned: bool
+) -> None:
+    """With one compressor two million rows take two weeks, and so long the queue holds them."""
+    service.put_csv("long.csv", b"path\n" + b"a.jpg\n" * rows)
+
+    notes = service.invoke({"csv_path": "long.csv"})["notes"]
+
+    said = [note for note in notes if "raise compressor_concurrency" in note]
+    assert len(said) == warned
+    assert all("may take 15 days" in note for note in said)
