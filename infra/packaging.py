@@ -24,6 +24,7 @@ from aws_cdk import aws_lambda as lambda_
 from infra.config import Architecture
 
 SOURCE = Path(__file__).resolve().parent.parent / "lambda"
+WEB = SOURCE / "imagepress" / "web"
 REQUIREMENTS = SOURCE / "requirements.txt"
 NOTICE = SOURCE.parent / "NOTICE"
 LAMBDA_PYTHON = "3.13"
@@ -168,7 +169,8 @@ class _Bundling:
 
 
 def _sources() -> list[Path]:
-    return sorted(path for path in SOURCE.rglob("*.py") if "__pycache__" not in path.parts)
+    modules = (path for path in SOURCE.rglob("*.py") if "__pycache__" not in path.parts)
+    return sorted([*modules, *(path for path in WEB.iterdir() if path.is_file())])
 
 
 def _unused(bundle: Path) -> Iterator[Path]:

@@ -6,20 +6,23 @@ from dataclasses import dataclass
 
 from imagepress.journal import Event, event_from_json
 from imagepress.outcome import RowResult
+from imagepress.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)
 class RowReport:
-    """A row's outcome and what happened on the way, in order."""
+    """A row's outcome and what happened on the way, in order; a sample where one was drawn."""
 
     result: RowResult
     events: tuple[Event, ...]
+    sample: Sample | None = None
 
     def to_json(self) -> dict[str, object]:
         """The report as plain values."""
         return {
             "result": self.result.to_json(),
             "events": [event.to_json() for event in self.events],
+            **({"sample": self.sample.to_json()} if self.sample else {}),
         }
 
 
@@ -54,7 +57,8 @@ def part_from_lines(lines: Iterable[str]) -> Part:
         if "result" in values:
             result = RowResult.from_json(values["result"])
             events = tuple(event_from_json(event) for event in values["events"])
-            reports[result.row] = RowReport(result, events)
+            sample = Sample.from_json(values["sample"]) if "sample" in values else None
+            reports[result.row] = RowReport(result, events, sample)
         elif "compute_seconds" in values:
             compute_seconds = values["compute_seconds"]
         else:

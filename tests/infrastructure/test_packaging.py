@@ -85,8 +85,9 @@ def run_in(bundle: Path, program: str, environment: Mapping[str, str]) -> str:
     return done.stderr
 
 
-def test_all_our_modules_are_in_the_bundle(bundles: dict[str, Path]) -> None:
-    ours = {path.relative_to(SOURCE) for path in SOURCE.rglob("*.py")}
+def test_all_our_files_are_in_the_bundle(bundles: dict[str, Path]) -> None:
+    web = (SOURCE / "imagepress" / "web").iterdir()
+    ours = {path.relative_to(SOURCE) for path in (*SOURCE.rglob("*.py"), *web)}
     assert all((bundles["x86_64"] / path).is_file() for path in ours)
 
 

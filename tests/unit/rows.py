@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from imagepress.journal import Event
 from imagepress.outcome import FailureCode, Outcome, RowResult, SkipReason
 from imagepress.part import RowReport
+from imagepress.sample import Sample
 
 paths = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | st.sampled_from(
     ["=1+2", "+1", "-1", "@a", "\tx", "\rx", "a\nb", 'a"b,c', "../x", "'=1", " ", "a\r"]
@@ -61,4 +62,14 @@ events = st.builds(
     st.sampled_from(["INFO", "WARNING", "ERROR"]),
     messages,
 )
-row_reports = st.builds(RowReport, row_results, st.lists(events, max_size=4).map(tuple))
+samples = st.builds(
+    Sample,
+    st.sampled_from(["image/png", "image/jpeg"]),
+    st.integers(1, 480),
+    st.integers(1, 320),
+    st.binary(max_size=9),
+    st.binary(max_size=9),
+)
+row_reports = st.builds(
+    RowReport, row_results, st.lists(events, max_size=4).map(tuple), st.none() | samples
+)

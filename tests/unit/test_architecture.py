@@ -15,6 +15,7 @@ HANDLERS = {file.stem for file in LAMBDA.glob("*.py")}
 CODECS = {"PIL", "oxipng", "mozjpeg_lossless_optimization", "imagepress.codecs"}
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
 PURE = [
+    "advice",
     "budget",
     "chunk",
     "codec_pool",
@@ -36,15 +37,20 @@ PURE = [
     "pinned_object",
     "records",
     "outcome",
+    "page_tally",
+    "page_view",
     "part",
     "png_structure",
     "prices",
     "report",
+    "report_page",
     "run",
     "run_cost",
     "run_id",
+    "sample",
     "settings",
     "usage",
+    "wording",
 ]
 
 
