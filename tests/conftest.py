@@ -1,18 +1,21 @@
-"""Which tests share a process: those that deploy or build the stack share what they prepare."""
+"""Which tests share a process: who deploys or browses shares what that takes."""
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 DEPLOYING = ("tests/e2e/", "tests/infrastructure/", "tests/local/")
+BROWSING = "tests/browser/"
 
 
-class OneProcessDeploys(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out test by test, but for those that deploy: these go to one process."""
+class SharedProcesses(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out test by test, but for those that deploy, or share a browser."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "deploying" if nodeid.startswith(DEPLOYING) else nodeid
+        if nodeid.startswith(DEPLOYING):
+            return "deploying"
+        return "browsing" if nodeid.startswith(BROWSING) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    return OneProcessDeploys(config, log)
+    return SharedProcesses(config, log)

@@ -4,7 +4,6 @@
   const UNITS = ["B", "kB", "MB", "GB", "TB"];
   const TICKS = [1, 2, 5];
   const CHART_HEIGHT = 260;
-  const compact = new Intl.NumberFormat("en", { notation: "compact" });
   const TICK_WIDTH = 56;
 
   const sizeText = (bytes) => {
@@ -23,6 +22,7 @@
   };
 
   const drawHistogram = (place, readout, { edges, before, after }) => {
+    const compact = new Intl.NumberFormat("en", { notation: "compact" });
     const x = edges.map((edge) => Math.max(edge, 1));
     const stepped = uPlot.paths.stepped({ align: 1 });
     const colour = (name) => () => getComputedStyle(place).getPropertyValue(name).trim();
@@ -115,5 +115,8 @@
   if (data && typeof uPlot === "function") {
     const place = document.getElementById("chart");
     drawHistogram(place, document.querySelector(".readout"), JSON.parse(data.textContent));
+  } else if (data) {
+    document.querySelector(".chart").hidden = true;
+    document.querySelector("details").open = true;
   }
 })();
