@@ -13,9 +13,16 @@ from queue import LifoQueue
 from typing import IO, Self, cast
 
 from imagepress.codec_process import BOOT
-from imagepress.codec_protocol import CodecRequest, Encoded, reply_from_line
+from imagepress.codec_protocol import (
+    CodecRequest,
+    Encoded,
+    SampleRequest,
+    reply_from_line,
+    sample_from_line,
+)
 from imagepress.errors import RowFailed
 from imagepress.outcome import FailureCode
+from imagepress.sample import Sample
 
 STDERR_TAIL = 400
 
@@ -36,6 +43,11 @@ class CodecPool:
         """Have one image compressed within `timeout` seconds, or raise the row's outcome."""
         with self._lent() as process:
             return process.encode(request, timeout)
+
+    def sample(self, request: SampleRequest, timeout: float) -> Sample:
+        """Have a piece of a picture shown before and after, or raise `RowFailed`."""
+        with self._lent() as process:
+            return sample_from_line(process.ask(request, timeout))
 
     def close(self) -> None:
         """End all processes that are idle."""
@@ -80,6 +92,9 @@ class _CodecProcess:
         return self._process.poll() is None
 
     def encode(self, request: CodecRequest, timeout: float) -> Encoded:
+        return reply_from_line(self.ask(request, timeout))
+
+    def ask(self, request: CodecRequest | SampleRequest, timeout: float) -> bytes:
         self._errors.seek(0)
         self._errors.truncate()
         try:
@@ -94,7 +109,7 @@ class _CodecProcess:
             ) from None
         if not line.endswith(b"\n"):
             raise self._crashed()
-        return reply_from_line(line)
+        return line
 
     def end(self) -> None:
         self._process.kill()

@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 
-from imagepress.codec_protocol import CodecRequest, reply_to_line
+from imagepress.codec_protocol import reply_to_line, request_from_line
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.outcome import FailureCode
 
@@ -31,12 +31,12 @@ def main(memory_limit: int) -> None:
     # Parallelism is the parent's business: one process for each processor.
     os.environ.update(dict.fromkeys(SINGLE_THREADED, "1"))
 
-    from imagepress.codecs import compress  # noqa: PLC0415 - under the limits, and after the variables
+    from imagepress.codecs import answer  # noqa: PLC0415 - under the limits, and after the variables
 
     for line in sys.stdin.buffer:
-        request = CodecRequest.from_line(line)
+        request = request_from_line(line)
         try:
-            replies.write(reply_to_line(compress(request)))
+            replies.write(reply_to_line(answer(request)))
         except (RowSkipped, RowFailed) as outcome:
             replies.write(reply_to_line(outcome))
         except MemoryError:

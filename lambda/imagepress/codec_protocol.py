@@ -3,11 +3,13 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageFormat, ImageHeader
 from imagepress.outcome import FailureCode, SkipReason
+from imagepress.sample import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +58,49 @@ class CodecRequest:
     def from_line(cls, line: bytes) -> "CodecRequest":
         """Read back what `to_line` wrote."""
         values = json.loads(line)
-        header = values["header"]
-        header["format"] = ImageFormat(header["format"])
         return cls(
             Path(values["source"]),
             Path(values["output"]),
-            ImageHeader(**header),
+            _header(values["header"]),
             values["quality"],
             Effort(values["effort"]),
             values["codec"],
         )
 
 
-def reply_to_line(reply: Encoded | RowSkipped | RowFailed) -> bytes:
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """Show the same piece of two files that are one picture, which `header` describes."""
+
+    before: Path
+    after: Path
+    header: ImageHeader
+
+    def to_line(self) -> bytes:
+        """The request as one line."""
+        header = asdict(self.header)
+        return _to_line({"before": str(self.before), "after": str(self.after), "header": header})
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "SampleRequest":
+        """Read back what `to_line` wrote."""
+        values = json.loads(line)
+        return cls(Path(values["before"]), Path(values["after"]), _header(values["header"]))
+
+
+def request_from_line(line: bytes) -> CodecRequest | SampleRequest:
+    """Whatever was asked for."""
+    kind = SampleRequest if "before" in json.loads(line) else CodecRequest
+    return kind.from_line(line)
+
+
+def reply_to_line(reply: Encoded | Sample | RowSkipped | RowFailed) -> bytes:
     """A result, or the outcome that ended the row, as one line."""
     match reply:
         case Encoded():
             return _to_line({"encoded": asdict(reply)})
+        case Sample():
+            return _to_line({"sample": reply.to_json()})
         case RowSkipped():
             return _to_line({"skipped": reply.reason, "message": str(reply)})
         case RowFailed():
@@ -81,12 +109,25 @@ def reply_to_line(reply: Encoded | RowSkipped | RowFailed) -> bytes:
 
 def reply_from_line(line: bytes) -> Encoded:
     """The result, or raise the `RowSkipped` or `RowFailed` that the codec process answered."""
-    values = json.loads(line)
+    return Encoded(**_reply(line)["encoded"])
+
+
+def sample_from_line(line: bytes) -> Sample:
+    """The sample, or raise the `RowFailed` that the codec process answered."""
+    return Sample.from_json(_reply(line)["sample"])
+
+
+def _reply(line: bytes) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(line)
     if "skipped" in values:
         raise RowSkipped(SkipReason(values["skipped"]), values["message"])
     if "failed" in values:
         raise RowFailed(FailureCode(values["failed"]), values["message"])
-    return Encoded(**values["encoded"])
+    return values
+
+
+def _header(values: dict[str, Any]) -> ImageHeader:
+    return ImageHeader(**{**values, "format": ImageFormat(values["format"])})
 
 
 def _to_line(values: object) -> bytes:

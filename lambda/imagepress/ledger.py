@@ -13,6 +13,7 @@ from imagepress.manifest import Row
 from imagepress.marker import Marker
 from imagepress.outcome import Outcome, RowResult, SkipReason
 from imagepress.part import RowReport
+from imagepress.sample import Sample
 from imagepress.stored_object import StoredObject
 from imagepress.undo import Undo
 
@@ -27,6 +28,7 @@ class Ledger:
     events: list[Event] = field(default_factory=list)
     stored: StoredObject | None = None
     header: ImageHeader | None = None
+    sample: Sample | None = None
 
     def log(self, message: str, level: str = journal.INFO) -> None:
         """Note an action."""
@@ -128,4 +130,4 @@ class Ledger:
 
     def report(self, result: RowResult) -> RowReport:
         """The row's result with its events."""
-        return RowReport(result, tuple(self.events))
+        return RowReport(result, tuple(self.events), self.sample)

@@ -39,6 +39,7 @@ class RunSettings:
     stop_at_failure_percent: int = 50
     check_annotations: bool = True
     effort: Effort = Effort.BALANCED
+    report_samples: int = 0
 
     @property
     def only_measures(self) -> bool:
@@ -236,6 +237,14 @@ IMAGE_PARAMETERS = (
         _flag_from_text,
         "ask, just before each write, for object annotations, which a write would lose; "
         "false saves that request where there are none",
+    ),
+    Parameter(
+        "report_samples",
+        "a whole number from 0 to 20",
+        _whole_number(0, 20),
+        _integer,
+        "of how many pictures the report shows a piece, before and after; it is kept with the "
+        "report, in the runs bucket",
     ),
 )
 ACTION_PARAMETERS = (ACTION, RUN_ID, CLIENT_TOKEN)

@@ -22,6 +22,7 @@ from imagepress.marker import METADATA_NAME, Marker
 from imagepress.outcome import FailureCode, RowResult, SkipReason
 from imagepress.part import RowReport
 from imagepress.run_id import has_run_folder
+from imagepress.sample import is_drawn
 from imagepress.settings import LOSSLESS_QUALITY, RunSettings
 from imagepress.stored_object import StoredObject, check_metadata
 from imagepress.workshop import Workshop
@@ -208,6 +209,7 @@ class _Work:
         size = output.stat().st_size
         self._check_savings(source.size, size)
         if settings.only_measures:
+            self._take_sample(header, file, output)
             return self.ledger.measured(self.row, source, size, encoded)
         marker = self._marker(
             target,
@@ -224,7 +226,13 @@ class _Work:
             self._back_up(target, source, file)
         written, marker = store.replace(target, output, marker)
         self.ledger.log(journal.uploaded(self.row.key, store.bucket, size))
+        self._take_sample(header, file, output)
         return self.ledger.compressed(self.row, marker, written)
+
+    def _take_sample(self, header: ImageHeader, before: Path, after: Path) -> None:
+        """Keep a piece of a picture for the report, where the run asks for some."""
+        if is_drawn(self.job.run_id, self.row.number, self.job.settings.report_samples):
+            self.ledger.sample = self.workshop.sample(header, before, after)
 
     def _marker(
         self,

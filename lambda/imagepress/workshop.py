@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagepress import codec_table, journal
-from imagepress.budget import Budget
+from imagepress.budget import MEGABYTE, Budget
 from imagepress.codec_pool import CodecPool
-from imagepress.codec_protocol import CodecRequest, Encoded
+from imagepress.codec_protocol import CodecRequest, Encoded, SampleRequest
 from imagepress.errors import PassingError, RowFailed
+from imagepress.image_header import ImageHeader
 from imagepress.image_store import ImageStore, download
 from imagepress.ledger import Ledger
 from imagepress.manifest import Row
 from imagepress.outcome import FailureCode
+from imagepress.sample import Sample
 from imagepress.stored_object import StoredObject
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 MAX_FILE_NAME = 60
 TEMP_COPIES = 2
+SAMPLE_PROCESS_BYTES = 120 * MEGABYTE
+SAMPLE_BYTES_A_PIXEL = 8
+SAMPLE_SECONDS = 15.0
+SAMPLE_RESERVE_SECONDS = 10.0
 # What a codec is to blame for, and another one may do better.
 CODEC_FAILURES = (FailureCode.CODEC_CRASHED, FailureCode.TOO_LARGE_FOR_MEMORY)
 
@@ -76,6 +82,23 @@ class Workshop:
                 if failed.code not in CODEC_FAILURES:
                     raise
         return self._encode(request, last, file_size)
+
+    def sample(self, header: ImageHeader, before: Path, after: Path) -> Sample | None:
+        """A piece of a picture before and after; None where that would take too much, or fails.
+
+        It only adorns the report: nothing that goes wrong here is the row's.
+        """
+        needed = SAMPLE_PROCESS_BYTES + header.pixels * SAMPLE_BYTES_A_PIXEL
+        if needed > self.memory.total:
+            return None
+        with self.memory.share(needed):
+            seconds = min(SAMPLE_SECONDS, self.seconds_left() - SAMPLE_RESERVE_SECONDS)
+            if seconds <= 0:
+                return None
+            try:
+                return self.pool.sample(SampleRequest(before, after, header), seconds)
+            except (RowFailed, OSError):
+                return None
 
     def _encode(
         self, request: CodecRequest, codec: codec_table.CodecEntry, file_size: int

@@ -144,6 +144,7 @@ def test_the_summary_counts_by_outcome_reason_format_and_encoder(
         "stop_at_failure_percent",
         "check_annotations",
         "effort",
+        "report_samples",
         "min_savings_percent",
     }
     assert summary["started"] == "2024-02-01T12:00:00Z"

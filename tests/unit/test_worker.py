@@ -14,7 +14,7 @@ from botocore.response import StreamingBody
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imagepress import codec_table, journal
+from imagepress import codec_table, journal, workshop
 from imagepress.budget import Budget
 from imagepress.codec_pool import CodecPool
 from imagepress.codec_protocol import CodecRequest, Encoded
@@ -550,3 +550,71 @@ def test_a_file_name_never_leaves_its_folder(key: str) -> None:
     assert name not in (".", "..")
     assert len(name.encode()) <= 255
     assert name.isprintable()
+
+
+# A piece of the picture for the report
+
+
+def test_no_piece_of_a_picture_is_kept_unasked(bench: Bench) -> None:
+    report, _ = bench.press(PHOTO)
+
+    assert report.sample is None
+    assert "sample" not in report.to_json()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_piece_of_a_picture_is_kept_where_the_run_asks_for_it(
+    bench: Bench, *, dry_run: bool
+) -> None:
+    bench.settings = RunSettings(report_samples=1, dry_run=dry_run)
+    report, store = bench.press(PHOTO)
+
+    assert report.sample is not None
+    assert report.sample.before != report.sample.after
+    assert (store.replaced is None) == dry_run
+
+
+def test_a_row_that_is_not_drawn_keeps_nothing(bench: Bench) -> None:
+    bench.settings = RunSettings(report_samples=1)
+    report, _ = bench.press(PHOTO, replace(ROW, number=10**9))
+
+    assert report.result.outcome is Outcome.COMPRESSED
+    assert report.sample is None
+
+
+def test_what_is_left_as_it_is_keeps_nothing(bench: Bench) -> None:
+    bench.settings = RunSettings(report_samples=20, min_savings_percent=99)
+    report, _ = bench.press(PHOTO)
+
+    assert report.result.outcome is Outcome.SKIPPED
+    assert report.sample is None
+
+
+@pytest.mark.parametrize(
+    "fault", [RowFailed(FailureCode.CODEC_CRASHED, "It died."), OSError("No more processes.")]
+)
+def test_a_piece_that_cannot_be_made_is_no_loss_to_the_row(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(CodecPool, "sample", fail)
+    bench.settings = RunSettings(report_samples=1)
+    report, store = bench.press(PHOTO)
+
+    assert report.result.outcome is Outcome.COMPRESSED
+    assert store.replaced is not None
+    assert report.sample is None
+
+
+def test_a_piece_is_not_made_where_memory_or_time_are_short(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.settings = RunSettings(report_samples=1)
+    bench.seconds_left = 9.0
+    assert bench.press(PHOTO)[0].sample is None
+
+    bench.seconds_left = math.inf
+    monkeypatch.setattr(workshop, "SAMPLE_PROCESS_BYTES", bench.memory)
+    assert bench.press(PHOTO)[0].sample is None

@@ -9,12 +9,21 @@ import importlib
 from collections.abc import Callable
 from typing import cast
 
-from imagepress.codec_protocol import CodecRequest, Encoded
+from imagepress.codec_protocol import CodecRequest, Encoded, SampleRequest
 from imagepress.codec_table import codec_named
 from imagepress.errors import RowFailed
 from imagepress.outcome import FailureCode
+from imagepress.sample import Sample
 
 type Codec = Callable[[CodecRequest], Encoded]
+
+
+def answer(request: CodecRequest | SampleRequest) -> Encoded | Sample:
+    """Do what is asked for."""
+    if isinstance(request, SampleRequest):
+        pair = importlib.import_module("imagepress.codecs.sample_pair")
+        return cast("Sample", pair.make_sample(request))
+    return compress(request)
 
 
 def compress(request: CodecRequest) -> Encoded:
