@@ -32,6 +32,7 @@ from local.layout import DEMO, PICTURES, ROOT
 
 CSV_KEY = "demo.csv"
 QUALITY = "80"
+SAMPLES = "6"
 START_SECONDS = 60.0
 STALLED_SECONDS = 60.0
 
@@ -102,7 +103,7 @@ def _upload(clients: Clients, deployment: Deployment, corpus: Sequence[Row]) -> 
         Bucket=deployment.trigger_bucket,
         Key=CSV_KEY,
         Body=text.getvalue().encode(),
-        Metadata={"perc-compression-quality": QUALITY},
+        Metadata={"perc-compression-quality": QUALITY, "report-samples": SAMPLES},
     )
 
 
@@ -118,7 +119,7 @@ def _fetch(clients: Clients, deployment: Deployment, run: Run) -> dict[str, Path
         old.unlink()
     keys = RunFiles.of(run)
     files = {}
-    for key in (keys.log, keys.results, keys.failed, keys.summary):
+    for key in (keys.log, keys.results, keys.failed, keys.report, keys.summary):
         file = DEMO / key.rpartition("/")[2]
         answer = clients.s3.get_object(Bucket=deployment.runs_bucket, Key=key)
         file.write_bytes(answer["Body"].read())

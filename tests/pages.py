@@ -59,7 +59,7 @@ def page_parts(
     reports = [RowReport(result, (), samples.get(result.row)) for result in results]
     for report in reports:
         page.add(report)
-    names = ("log", "results", "failed", "undo", "summary")
+    names = ("log", "results", "failed", "undo", "report", "summary")
     links = {name: f"s3://runs/{run.run_id}/{name}.csv" for name in names}
     with TemporaryDirectory() as folder:
         files = ReportFiles(**{name: Path(folder, name) for name in names})

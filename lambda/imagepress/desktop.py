@@ -373,6 +373,7 @@ def _files(folder: Path, started: datetime) -> ReportFiles:
         results=stem.with_suffix(".results.csv"),
         failed=stem.with_suffix(".failed.csv"),
         undo=stem.with_suffix(".undo.csv"),
+        report=stem.with_suffix(".report.html"),
         summary=stem.with_suffix(".summary.json"),
     )
 
@@ -383,5 +384,6 @@ def _links(files: ReportFiles) -> dict[str, str]:
         "results": str(files.results),
         "failed": str(files.failed),
         "undo": str(files.undo),
+        "report": str(files.report),
         "summary": str(files.summary),
     }

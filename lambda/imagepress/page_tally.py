@@ -70,7 +70,7 @@ class PageTally:
     `sizes_before` and `sizes_after` count pictures that became smaller, by `size_bin`.
     """
 
-    run_id: str
+    run_id: str = ""
     wanted: int = 0
     sizes_before: Counter[int] = field(default_factory=Counter)
     sizes_after: Counter[int] = field(default_factory=Counter)

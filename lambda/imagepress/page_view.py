@@ -215,7 +215,7 @@ def undo_command(summary: Mapping[str, Any]) -> dict[str, str] | None:
     if not replaced or summary["restores"] or summary["undo"] == "none":
         return None
     run_id = summary["run_id"]
-    if summary["files"]["summary"].startswith("s3://"):
+    if any(place.startswith("s3://") for place in summary["files"].values()):
         event = json.dumps({"action": "restore", "run_id": run_id})
         return {
             "where": "DISPATCHER_FUNCTION is the stack's output DispatcherFunction.",

@@ -1,4 +1,4 @@
-"""What people get from a run: log, results, failed rows and summary, from its rows in order.
+"""What people get from a run: log, results, failed rows, page and summary, from its rows in order.
 
 The same writer serves the reporter, which may stop and go on elsewhere, and the command line. Keys
 are hostile: a cell must not become a formula in a spreadsheet, nor a key a line of the log.
@@ -19,7 +19,9 @@ from imagepress import __version__, journal
 from imagepress.estimate import SavingsEstimate
 from imagepress.journal import Event
 from imagepress.outcome import RESULT_COLUMNS, FailureCode, Outcome, RowResult, SkipReason, Totals
+from imagepress.page_tally import PageTally
 from imagepress.part import RowReport
+from imagepress.report_page import render_page
 from imagepress.run import BucketFacts
 from imagepress.run_cost import Billing, cost_of
 from imagepress.settings import RunSettings
@@ -70,6 +72,7 @@ class ReportFiles:
     results: Path
     failed: Path
     undo: Path
+    report: Path
     summary: Path
 
 
@@ -101,10 +104,18 @@ class Tally:
     estimate: SavingsEstimate = field(default_factory=SavingsEstimate)
     work_seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    page: PageTally = field(default_factory=PageTally)
 
-    def add(self, result: RowResult) -> None:
+    @classmethod
+    def of(cls, facts: RunFacts) -> Self:
+        """The tally of a run that has no rows yet."""
+        return cls(page=PageTally(facts.run_id, facts.settings.report_samples))
+
+    def add(self, report: RowReport) -> None:
         """Count one row."""
+        result = report.result
         self.usage.add(result)
+        self.page.add(report)
         self.totals = self.totals.plus(result)
         if result.reason is not None:
             self.reasons[result.reason] += 1
@@ -125,6 +136,7 @@ class Tally:
             "estimate": asdict(self.estimate),
             "work_seconds": self.work_seconds,
             "usage": self.usage.to_json(),
+            "page": self.page.to_json(),
         }
 
     @classmethod
@@ -138,6 +150,7 @@ class Tally:
             estimate=SavingsEstimate(**values["estimate"]),
             work_seconds=values["work_seconds"],
             usage=Usage.from_json(values["usage"]),
+            page=PageTally.from_json(values["page"]),
         )
 
 
@@ -147,7 +160,7 @@ class ReportWriter:
 
     facts: RunFacts
     sinks: ReportSinks
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
 
     def open(self) -> None:
         """Write what stands above the rows."""
@@ -162,7 +175,7 @@ class ReportWriter:
         results, failed, undo = [], [], []
         for report in reports:
             result = report.result
-            self.tally.add(result)
+            self.tally.add(report)
             events.extend(report.events)
             results.append(_cells(result))
             if result.outcome is Outcome.COMPRESSED:
@@ -201,13 +214,14 @@ def write_report(
         _opened(files.failed) as failed,
         _opened(files.undo) as undo,
     ):
-        writer = ReportWriter(facts, ReportSinks(log, results, failed, undo))
+        writer = ReportWriter(facts, ReportSinks(log, results, failed, undo), Tally.of(facts))
         writer.open()
         for report in rows:
             writer.add([report])
         finished, end = datetime.now(UTC), ending()
         writer.close(finished, end)
     summary = writer.summary(finished, end, links)
+    files.report.write_text(render_page(summary, writer.tally.page), "utf-8")
     files.summary.write_text(summary_text(summary), "utf-8", "backslashreplace")
     return summary
 

@@ -30,6 +30,7 @@ from imagepress.report import (
     summary_text,
 )
 from imagepress.report_checkpoint import Checkpoint
+from imagepress.report_page import render_page
 from imagepress.run import ChunkState, Cursor, Run, RunStatus
 from imagepress.run_cost import Billing
 from imagepress.run_store import RunFiles, RunStore
@@ -43,6 +44,7 @@ CHUNKS_A_CHECKPOINT = 10_000
 STEP_RESERVE_SECONDS = 30.0
 TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 
 
@@ -155,11 +157,9 @@ class Reporter:
             )
             for name, (key, kind) in wanted.items()
         }
-        writer = ReportWriter(
-            replace(facts_of(run), billing=self.billing),
-            ReportSinks(**objects),
-            Tally.from_json(at.tally) if at else Tally(),
-        )
+        facts = replace(facts_of(run), billing=self.billing)
+        tally = Tally.from_json(at.tally) if at else Tally.of(facts)
+        writer = ReportWriter(facts, ReportSinks(**objects), tally)
         if at is not None:
             return _Progress(run, at.cursor, at.manifest_lost, objects, writer)
         writer.open()
@@ -206,13 +206,18 @@ class Reporter:
         run = progress.run
         for one in progress.objects.values():
             one.complete()
-        links = self.store.links(run)
+        links, keys = self.store.links(run), RunFiles.of(run)
         summary = progress.writer.summary(progress.finished, progress.ending, links)
-        # Last, so that whoever sees the summary finds the others.
-        last = self.store.growing_object(RunFiles.of(run).summary, JSON, Growth())
-        last.write(summary_text(summary))
-        last.seal()
-        last.complete()
+        page = render_page(summary, progress.writer.tally.page)
+        # The summary last, so that whoever sees it finds the others.
+        for key, kind, text in (
+            (keys.report, HTML, page),
+            (keys.summary, JSON, summary_text(summary)),
+        ):
+            one = self.store.growing_object(key, kind, Growth())
+            one.write(text)
+            one.seal()
+            one.complete()
         self.runs.end(run.run_id, run.end_status, run.message)
         return summary
 

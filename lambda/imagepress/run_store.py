@@ -26,6 +26,7 @@ class RunFiles:
     results: str
     failed: str
     undo: str
+    report: str
     summary: str
 
     @classmethod
@@ -38,6 +39,7 @@ class RunFiles:
             results=f"{prefix}results.csv{gz}",
             failed=f"{prefix}failed.csv{gz}",
             undo=f"{prefix}undo.csv{gz}",
+            report=f"{prefix}report.html",
             summary=f"{prefix}summary.json",
         )
 

@@ -126,7 +126,8 @@ def _check_files(world: World, report: Report) -> None:
     logs = [name for name in names if name.endswith(".log")]
     assert len(logs) == 1
     found = sorted(name for name in names if not name.startswith(("parts/", "manifest/")))
-    assert found == sorted([*logs, "results.csv", "failed.csv", "undo.csv", "summary.json"])
+    others = ["results.csv", "failed.csv", "undo.csv", "report.html", "summary.json"]
+    assert found == sorted([*logs, *others])
     assert report.log.count(" - INFO - Processing started: ") == 1
     assert report.log.count(" - INFO - Processing finished: ") == 1
     assert report.log.endswith("\n")

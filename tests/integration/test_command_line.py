@@ -99,7 +99,8 @@ def test_all_files_share_one_stem(stack: Stack, folder: Path, command: Callable[
     stem = names[0].split(".")[0]
     assert re.fullmatch(r"compression_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", stem)
     assert names == [
-        f"{stem}.{end}" for end in ("failed.csv", "log", "results.csv", "summary.json", "undo.csv")
+        f"{stem}.{end}"
+        for end in ("failed.csv", "log", "report.html", "results.csv", "summary.json", "undo.csv")
     ]
     assert sorted(path.name for path in folder.iterdir()) == ["dataset.csv", "reports"]
 

@@ -62,7 +62,7 @@ def test_the_run_goes_on_by_itself(service: Service, csv: str) -> None:
 
     assert run.outcomes() == ["COMPRESSED", "COMPRESSED", "FAILED/NOT_FOUND"]
     assert run.summary["files"] == {
-        name: answer[name] for name in ("log", "results", "failed", "undo", "summary")
+        name: answer[name] for name in ("log", "results", "failed", "undo", "report", "summary")
     }
 
 

@@ -26,7 +26,7 @@ CHUNKS_A_CHECKPOINT = 3
 NO_TIME = 10.0
 ENDED = 1_706_788_999_000
 MISSING = RowFailed(FailureCode.NOT_FOUND, "There is no such object.")
-FILES = ("log", "results", "failed", "undo", "summary")
+FILES = ("log", "results", "failed", "undo", "report", "summary")
 
 
 @pytest.fixture
@@ -443,9 +443,16 @@ def test_the_answer_names_the_files_of_a_large_run(
 
     run = service.finish(answer["run_id"])
 
-    names = ("log", "results", "failed", "undo", "summary")
+    names = FILES
     assert run.summary["files"] == {name: answer[name] for name in names}
-    assert [answer[name].endswith(".gz") for name in names] == [True, True, True, True, False]
+    assert [answer[name].endswith(".gz") for name in names] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     for name in names:
         key = answer[name].removeprefix(f"s3://{RUNS}/")
         assert stack.s3.head_object(Bucket=RUNS, Key=key)["ContentLength"]

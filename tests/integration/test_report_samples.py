@@ -1,9 +1,11 @@
 """Pictures are private: no piece of one leaves its bucket unless the run asks for it."""
 
+import base64
 import json
 
 import pytest
 
+from imagepress.run_store import RunFiles
 from imagepress.sample import Sample
 from tests.integration.service import FinishedRun, Service
 from tests.integration.stack import RUNS, Stack
@@ -36,7 +38,7 @@ def test_unasked_no_piece_of_a_picture_is_kept(service: Service, stack: Stack) -
     run_with(service, stack, {})
 
     assert samples(stack) == []
-    assert not [body for body in kept(stack) if b"base64" in body or b"JFIF" in body]
+    assert not [body for body in kept(stack) if b";base64," in body or b"JFIF" in body]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"dry-run": "true"}])
@@ -46,7 +48,10 @@ def test_where_asked_for_pieces_of_what_was_compressed_are_kept(
     run = run_with(service, stack, {"report-samples": "20", **metadata})
 
     assert len(run.results) == 3
-    assert {(one.width, one.height) for one in samples(stack)} == {(400, 300), (96, 64)}
+    pieces = samples(stack)
+    assert {(one.width, one.height) for one in pieces} == {(400, 300), (96, 64)}
+    page = stack.s3.get_object(Bucket=RUNS, Key=RunFiles.of(run.run).report)["Body"].read()
+    assert all(base64.b64encode(piece.after) in page for piece in pieces)
 
 
 @pytest.mark.parametrize("wanted", ["21", "-1", "many"])

@@ -52,7 +52,7 @@ class Written:
         facts: RunFacts = FACTS,
     ) -> None:
         files = ReportFiles(
-            *(folder / name for name in ("log", "results", "failed", "undo", "summary"))
+            *(folder / name for name in ("log", "results", "failed", "undo", "report", "summary"))
         )
         self.answer = write_report(
             facts, rows, files, ending=lambda: Ending(status, message), links=LINKS
@@ -367,10 +367,10 @@ def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
 def test_a_report_that_goes_on_elsewhere_is_the_same(reports: list[RowReport], first: int) -> None:
     end, finished = Ending("ABORTED", "Enough."), datetime(2024, 2, 2, tzinfo=UTC)
     whole, halves = in_memory(), in_memory()
-    at_once = ReportWriter(FACTS, whole)
+    at_once = ReportWriter(FACTS, whole, Tally.of(FACTS))
     at_once.open()
     at_once.add(reports)
-    begins = ReportWriter(FACTS, halves)
+    begins = ReportWriter(FACTS, halves, Tally.of(FACTS))
     begins.open()
     begins.add(reports[:first])
     kept = json.loads(json.dumps(begins.tally.to_json()))
@@ -382,6 +382,7 @@ def test_a_report_that_goes_on_elsewhere_is_the_same(reports: list[RowReport], f
 
     assert texts(halves) == texts(whole)
     assert goes_on.summary(finished, end, LINKS) == at_once.summary(finished, end, LINKS)
+    assert goes_on.tally.to_json() == at_once.tally.to_json()
 
 
 def in_memory() -> ReportSinks:
