@@ -39,9 +39,12 @@ class Saving:
     before: int
     after: int
 
+    def __lt__(self, other: "Saving") -> bool:
+        """Whether less was saved; of equals a later row is less."""
+        return self._rank < other._rank
+
     @property
-    def rank(self) -> tuple[int, int]:
-        """Larger where more was saved; of equals the first row's is."""
+    def _rank(self) -> tuple[int, int]:
         return self.before - self.after, -self.row
 
 
@@ -76,13 +79,13 @@ class PageTally:
     sizes_after: Counter[int] = field(default_factory=Counter)
     formats: dict[str, FormatSizes] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    _savings: list[tuple[tuple[int, int], Saving]] = field(default_factory=list)
+    _savings: list[Saving] = field(default_factory=list)
     _samples: list[ShownSample] = field(default_factory=list)
 
     @property
     def savings(self) -> list[Saving]:
         """The largest, in order."""
-        return [saving for _, saving in sorted(self._savings, reverse=True)]
+        return sorted(self._savings, reverse=True)
 
     @property
     def samples(self) -> list[ShownSample]:
@@ -95,11 +98,8 @@ class PageTally:
         if result.outcome is Outcome.FAILED and len(self.failures) < MOST_FAILURES:
             message = result.message[:MOST_LETTERS]
             self.failures.append(Failure(result.row, result.path, str(result.reason), message))
-        saving = _saving(result)
-        if saving is not None:
-            self._add_saving(saving)
-            if report.sample is not None:
-                self._add_sample(ShownSample(saving, report.sample))
+        elif _became_smaller(result):
+            self._add_smaller(result, report.sample)
 
     def to_json(self) -> dict[str, Any]:
         """What was gathered so far, as plain values."""
@@ -121,8 +121,7 @@ class PageTally:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Read back what `to_json` wrote."""
         savings = [Saving(**saving) for saving in values["savings"]]
-        ranked = [(saving.rank, saving) for saving in savings]
-        heapq.heapify(ranked)
+        heapq.heapify(savings)
         return cls(
             run_id=values["run_id"],
             wanted=values["wanted"],
@@ -130,23 +129,29 @@ class PageTally:
             sizes_after=Counter(dict(values["sizes_after"])),
             formats={name: FormatSizes(**sizes) for name, sizes in values["formats"].items()},
             failures=[Failure(**failure) for failure in values["failures"]],
-            _savings=ranked,
+            _savings=savings,
             _samples=[
                 ShownSample(Saving(**shown["saving"]), Sample.from_json(shown["sample"]))
                 for shown in values["samples"]
             ],
         )
 
-    def _add_saving(self, saving: Saving) -> None:
-        self.sizes_before[size_bin(saving.before)] += 1
-        self.sizes_after[size_bin(saving.after)] += 1
-        sizes = self.formats.setdefault(saving.format, FormatSizes())
+    def _add_smaller(self, result: RowResult, sample: Sample | None) -> None:
+        before, after = result.bytes_before or 0, result.bytes_after or 0
+        self.sizes_before[size_bin(before)] += 1
+        self.sizes_after[size_bin(after)] += 1
+        sizes = self.formats.setdefault(result.format or "", FormatSizes())
         sizes.images += 1
-        sizes.before += saving.before
-        sizes.after += saving.after
-        if saving.before > saving.after:
-            keep = heapq.heappush if len(self._savings) < MOST_SAVINGS else heapq.heappushpop
-            keep(self._savings, (saving.rank, saving))
+        sizes.before += before
+        sizes.after += after
+        saving = Saving(result.row, result.path, result.format or "", result.quality, before, after)
+        if before > after:
+            if len(self._savings) < MOST_SAVINGS:
+                heapq.heappush(self._savings, saving)
+            elif self._savings[0] < saving:
+                heapq.heapreplace(self._savings, saving)
+        if sample is not None:
+            self._add_sample(ShownSample(saving, sample))
 
     def _add_sample(self, shown: ShownSample) -> None:
         """Keep those whose lots are the lowest: each row was as likely to be among them."""
@@ -164,16 +169,7 @@ def bin_start(number: int) -> float:
     return 0.0 if number == 0 else 2.0 ** (number / 2)
 
 
-def _saving(result: RowResult) -> Saving | None:
-    """The row as a picture that became smaller, or would have, or None; of a restore, None."""
-    smaller = result.outcome is Outcome.COMPRESSED or result.reason is SkipReason.DRY_RUN
-    if not smaller or result.bytes_before is None or result.bytes_after is None:
-        return None
-    return Saving(
-        result.row,
-        result.path,
-        result.format or "",
-        result.quality,
-        result.bytes_before,
-        result.bytes_after,
-    )
+def _became_smaller(result: RowResult) -> bool:
+    """Whether a picture was compressed, or would have been; what a restore brings back was not."""
+    done = result.outcome is Outcome.COMPRESSED or result.reason is SkipReason.DRY_RUN
+    return done and result.bytes_before is not None and result.bytes_after is not None

@@ -167,6 +167,11 @@ def test_only_the_codec_process_names_the_codecs(module: str) -> None:
     assert not named or module == "imagepress.codec_process"
 
 
+@pytest.mark.parametrize("handler", sorted(HANDLERS - {"reporter"}))
+def test_who_writes_no_page_starts_without_its_templates(handler: str) -> None:
+    assert "jinja2" not in packages(closure(handler))
+
+
 def test_the_codec_process_does_without_aws() -> None:
     assert not loaded_by("imagepress.codecs, imagepress.codec_process") & AWS
 

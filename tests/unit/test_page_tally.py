@@ -71,6 +71,10 @@ def test_of_equal_savings_the_first_rows_are_kept() -> None:
     assert [saving.row for saving in tally.savings] == list(range(1, MOST_SAVINGS + 1))
 
 
+def test_a_row_that_comes_twice_does_no_harm() -> None:
+    assert len(tally_of([compressed(1, 300, 100)] * 50).savings) == MOST_SAVINGS
+
+
 def test_a_saving_knows_its_picture() -> None:
     assert tally_of([compressed(7, 300, 100)]).savings == [Saving(7, "7.jpg", "JPEG", 80, 300, 100)]
 
