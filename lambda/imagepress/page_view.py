@@ -11,6 +11,7 @@ from imagepress.advice import ADVICE, Advice
 from imagepress.journal import one_line
 from imagepress.outcome import FailureCode, Outcome
 from imagepress.page_tally import FormatSizes, PageTally, Saving, bin_start
+from imagepress.sample import HEIGHT, WIDTH, Sample
 from imagepress.settings import LOSSLESS_QUALITY
 from imagepress.wording import dollars_text, duration_text, percent_text, size_text
 
@@ -206,7 +207,10 @@ def failures(tally: PageTally) -> list[dict[str, Any]]:
 
 def samples(tally: PageTally) -> list[dict[str, Any]]:
     """Pieces of pictures before and after."""
-    return [{**_picture(one.saving), "sample": one.sample} for one in tally.samples]
+    return [
+        {**_picture(one.saving), "sample": one.sample, "scale": _enlarged(one.sample)}
+        for one in tally.samples
+    ]
 
 
 def undo_command(summary: Mapping[str, Any]) -> dict[str, str] | None:
@@ -245,6 +249,11 @@ def _unstacked(text: str) -> str:
         elif marks == MOST_MARKS + 1:
             letters.append("…")
     return "".join(letters)
+
+
+def _enlarged(sample: Sample) -> int:
+    """How often a pixel is repeated each way: an icon would be too small to look at."""
+    return max(1, min(WIDTH // sample.width, HEIGHT // sample.height))
 
 
 def _picture(saving: Saving) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+# What a page has room for at a picture's own size.
+WIDTH, HEIGHT = 400, 300
 # Rows drawn for each one wanted: some are not compressed.
 SPARE = 2
 

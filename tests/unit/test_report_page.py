@@ -227,6 +227,18 @@ def test_samples_are_in_the_page_itself() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("size", "shown"), [((400, 300), (400, 300)), ((32, 32), (288, 288)), ((1, 300), (1, 300))]
+)
+def test_a_small_sample_is_enlarged_by_whole_pixels(
+    size: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    page = page_of([compressed(1)], samples={1: Sample("image/png", *size, b"", b"")})
+
+    for image in page.all("img"):
+        assert (image["width"], image["height"]) == tuple(map(str, shown))
+
+
 def test_without_samples_no_picture_is_in_the_page() -> None:
     page = page_of(many_rows())
 

@@ -7,11 +7,11 @@ from PIL import Image, ImageCms
 
 from imagepress.codec_pool import CodecPool
 from imagepress.codec_protocol import SampleRequest, request_from_line
-from imagepress.codecs.sample_pair import HEIGHT, MOST_BYTES, WIDTH, make_sample
+from imagepress.codecs.sample_pair import MOST_BYTES, make_sample
 from imagepress.errors import RowFailed
 from imagepress.image_header import read_header
 from imagepress.outcome import FailureCode
-from imagepress.sample import Sample
+from imagepress.sample import HEIGHT, WIDTH, Sample
 from tests.pictures import decoded, encoded, jpeg, photograph, png
 
 LARGE = (900, 700)

@@ -11,9 +11,8 @@ from PIL import ExifTags, Image, ImageOps
 from imagepress.codec_protocol import SampleRequest
 from imagepress.codecs import fidelity
 from imagepress.image_header import ImageHeader
-from imagepress.sample import Sample
+from imagepress.sample import HEIGHT, WIDTH, Sample
 
-WIDTH, HEIGHT = 400, 300
 MOST_BYTES = 100_000
 QUALITIES = (97, 95, 92, 88, 80)
 # Orientations of EXIF that turn a picture on its side.
