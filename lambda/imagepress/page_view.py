@@ -105,22 +105,23 @@ def totals(summary: Mapping[str, Any], tally: PageTally) -> list[Fact]:
 def money(summary: Mapping[str, Any]) -> list[Fact]:
     """What the run cost and what it saves, where the summary knows."""
     cost = summary.get("cost", {})
-    dollars = cost.get("dollars", {})
-    prices = cost.get("prices", {})
+    dollars, prices = cost.get("dollars", {}), cost.get("prices", {})
+    now, later = (summary.get(f"bytes_saved_{when}") for when in ("now", "after_retention"))
+    for_good = summary.get("undo_until", "") is None
+    kept = now is not None and now != summary["bytes_saved"]
+    expired = "when the originals have expired" if kept else ""
     facts = []
-    if "bytes_saved_now" in summary:
-        facts.append(
-            Fact("Net saving now", size_text(summary["bytes_saved_now"]), "originals kept")
-        )
-    if "bytes_saved_after_retention" in summary:
-        later = size_text(summary["bytes_saved_after_retention"])
-        facts.append(Fact("Net saving later", later, "once the originals have expired"))
+    if now is not None:
+        note = "as the originals are kept for good" if for_good else "while originals are kept"
+        facts.append(Fact("Net saving now", size_text(now), note if kept else ""))
+    if later is not None and later != now:
+        facts.append(Fact("Net saving later", size_text(later), expired))
     if "total" in dollars:
         where = shown(f"prices of {prices['region']}, {prices['as_of']}") if prices else ""
         facts.append(Fact("Cost of the run", dollars_text(dollars["total"]), where))
     if "dollars_saved_a_month_after_retention" in cost:
         value = dollars_text(cost["dollars_saved_a_month_after_retention"])
-        facts.append(Fact("Saved a month", value, "storage, once the originals have expired"))
+        facts.append(Fact("Saved a month", value, "" if for_good else expired))
     if cost.get("months_to_pay_back") is not None:
         facts.append(Fact("Paid back after", f"{cost['months_to_pay_back']} months"))
     return facts

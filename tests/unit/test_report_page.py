@@ -174,7 +174,27 @@ def test_cost_and_net_savings_stand_where_they_are_known() -> None:
     assert "prices of eu-west-1, 2026-11" in text
     assert "2.3 months" in text
     assert "2026-12-23" in text
-    assert "Cost and net savings" not in Page(render_page(summary, tally)).text
+    unknown = {name: value for name, value in summary.items() if name not in known}
+    assert "Cost and net savings" not in Page(render_page(unknown, tally)).text
+
+
+def test_originals_that_never_expire_are_said_to_stay() -> None:
+    summary, tally = page_parts([compressed(1)])
+    known = {"bytes_saved_now": -1000, "bytes_saved_after_retention": -1000, "undo_until": None}
+    text = Page(render_page({**summary, **known}, tally)).text
+
+    assert "-1.0 kB as the originals are kept for good" in text
+    assert "Net saving later" not in text
+    assert "expired" not in text
+
+
+def test_where_no_original_is_kept_one_saving_is_enough() -> None:
+    summary, tally = page_parts([compressed(1)], bucket=BucketFacts(versioned=False))
+    text = Page(render_page(summary, tally)).text
+
+    assert "Net saving now" in text
+    assert "Net saving later" not in text
+    assert "originals" not in text
 
 
 def test_the_restore_command_can_be_copied() -> None:

@@ -576,7 +576,7 @@ def test_a_piece_of_a_picture_is_kept_where_the_run_asks_for_it(
 
 def test_a_row_that_is_not_drawn_keeps_nothing(bench: Bench) -> None:
     bench.settings = RunSettings(report_samples=1)
-    report, _ = bench.press(PHOTO, replace(ROW, number=10**9))
+    report, _ = bench.press(PHOTO, ROW._replace(number=10**9))
 
     assert report.result.outcome is Outcome.COMPRESSED
     assert report.sample is None
