@@ -33,7 +33,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down deploy test faults bench screenshots lint audit lock clean
+.PHONY: help setup demo up down deploy test faults bench screenshots docs lint audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ lint: $(ENVIRONMENT) ## ruff and strict mypy
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
+
+docs: $(ENVIRONMENT) ## write docs/reference.md from the code
+	@$(PYTHON) -m local.reference
 
 audit: $(ENVIRONMENT) ## look the shipped packages up among known vulnerabilities; asks pypi.org
 	@$(PYTHON) -m uv tool run pip-audit==$(PIP_AUDIT) --strict --disable-pip --require-hashes -r lambda/requirements.txt

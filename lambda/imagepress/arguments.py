@@ -51,7 +51,7 @@ class Arguments:
 
 def parse(arguments: Sequence[str]) -> Arguments:
     """Read the arguments; what is wrong ends the process with what would be right."""
-    parser = _parser()
+    parser = argument_parser()
     values, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(_unknown(unknown[0], [*vars(values)]))
@@ -69,7 +69,8 @@ def parse(arguments: Sequence[str]) -> Arguments:
     return asked
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
     defaults = RunSettings(temp_dir=tempfile.gettempdir())
     parser = argparse.ArgumentParser(
         description="Recompress the images of an S3 bucket in place, from a list of their keys.",

@@ -133,7 +133,8 @@ CSV_PATH = Parameter(
     "a key in the trigger bucket or s3://bucket/key",
     _text,
     str,
-    "the manifest: a CSV with the header `path` and one object key a row",
+    "the manifest: a CSV with the header `path` and one object key a row; s3:// names the trigger, "
+    "the runs or a manifest bucket",
 )
 PREFIX = Parameter(
     "prefix",
@@ -193,7 +194,8 @@ IMAGE_PARAMETERS = (
         "a key prefix without / at its ends, at most 200 bytes long",
         _prefix,
         str,
-        "each original is first copied to <backup_prefix>/<run_id>/<key>",
+        "each original is first copied to <backup_prefix>/<run_id>/<key>, never over another "
+        "object; keys under it are not processed",
     ),
     Parameter(
         "from_original",
