@@ -39,7 +39,8 @@ or a value out of range is refused, in one message that names all that is wrong.
 
 ACTIONS = """## Actions
 
-The dispatcher takes them as `{"action": …, "run_id": …}`. Without an action it starts a run.
+The dispatcher takes them as `{"action": "status", "run_id": "…"}`. Without an action it starts a
+run.
 """
 
 STATUSES = "## Statuses\n"
