@@ -26,7 +26,7 @@ OUTCOMES: Mapping[Outcome, str] = {
 STATUSES: Mapping[RunStatus, str] = {
     RunStatus.RUNNING: "Rows are being sent out or worked on.",
     RunStatus.STOPPING: "It is to end early: what has begun ends, nothing else begins.",
-    RunStatus.REPORTING: "All rows have ended; log and results are being written.",
+    RunStatus.REPORTING: "Nothing is at work any more; log and results are being written.",
     RunStatus.COMPLETED: "Every row has had its turn; single rows may have failed.",
     RunStatus.FAILED: "Refused at its start, or its list could not be read to the end.",
     RunStatus.CANCELLED: "Somebody stopped it.",
@@ -58,7 +58,7 @@ RESULT_COLUMNS: Mapping[str, str] = {
     "bytes_after": "Size of what replaced it, or would have in a dry run.",
     "encoder": "What made the result.",
     "quality": "The quality asked for; empty where nothing was lossy.",
-    "seconds": "Time that the row took, from its GET to its end.",
+    "seconds": "Seconds that the row took, in the try that ended it.",
     "etag_before": "ETag that was read.",
     "etag_after": "ETag of what was written.",
     "version_before": "VersionId that was replaced, where the bucket has versions.",

@@ -1,7 +1,7 @@
 """What became of a row: the three outcomes, their reasons and codes, and the record of a row.
 
 Reasons and codes are part of the public contract: they stand in `results.csv`, in
-`summary.json`, in CloudWatch and in the README.
+`summary.json`, in CloudWatch and in docs/reference.md.
 """
 
 from collections.abc import Iterable, Mapping
