@@ -106,11 +106,17 @@ SUMMARY_FIELDS: Mapping[str, str] = {
     "bytes_after": "The same after the run; what stayed counts with its size.",
     "bytes_saved": "The difference. Versions and backups of originals still take their place.",
     "saved_percent": "The difference, of `bytes_before`.",
+    "bytes_saved_now": "Where something was replaced: what the bucket is smaller by today, with "
+    "the originals that are kept; negative where it has grown.",
+    "bytes_saved_after_retention": "The same when kept originals have expired, if that is known.",
+    "undo_until": "Where something was replaced: the last day on which the versions are sure to be "
+    "there, null where they do not expire; missing where that is not known.",
+    "cost": "Requests, seconds and dollars of the run, and what it saves a month, as far as known.",
     "dry_run": "Dry runs only: `rows_drawn`; `would_compress` and `bytes_saved` for all rows, with "
     "the savings' 95 % interval in `interval_95`; `bytes_before_drawn` and `bytes_saved_drawn`, of "
     "those drawn that would be compressed.",
     "undo": "What holds the originals: `versions`, `backup` or `none`.",
-    "files": "Where `log`, `results`, `failed`, `undo` and `summary` are.",
+    "files": "Where `log`, `results`, `failed`, `undo`, `report` and `summary` are.",
 }
 
 START_FIELDS: Mapping[str, str] = {
@@ -125,6 +131,7 @@ START_FIELDS: Mapping[str, str] = {
     "results": "Where it will be.",
     "failed": "Where it will be.",
     "undo": "Where it will be.",
+    "report": "Where it will be.",
     "summary": "Where it will be.",
     "bucket_name": "Bucket of the images.",
     "parameters": "The run parameters in force.",

@@ -14,6 +14,7 @@ NOT_RUN: Mapping[str, str] = {
     r"python3 -m venv .*": "`make` prepares the environment that runs this test",
     r"pip install .*": "downloads; the lock file is tested, and so is the wheel",
     r"npx aws-cdk@.* (bootstrap|deploy|destroy)": "needs an AWS account; its version is compared",
+    r"python -m bench.cost .*": "a test of the costs compares what it prints with the document",
     r"aws lambda get-account-settings": "an account's quotas are AWS's own",
 }
 """Commands that no test runs, by pattern, and why."""

@@ -8,6 +8,7 @@ whether the reporter is killed, goes on elsewhere or is at work twice, the repor
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from html import escape
 from itertools import batched
 from typing import Any
 
@@ -19,6 +20,7 @@ from imagepress.growing_object import GrowingObject, Growth
 from imagepress.manifest import Row
 from imagepress.manifest_store import ManifestStore
 from imagepress.messages import report_message
+from imagepress.page_tally import PageTally
 from imagepress.part import RowReport, part_from_lines
 from imagepress.queues import Queue
 from imagepress.report import (
@@ -208,7 +210,7 @@ class Reporter:
             one.complete()
         links, keys = self.store.links(run), RunFiles.of(run)
         summary = progress.writer.summary(progress.finished, progress.ending, links)
-        page = render_page(summary, progress.writer.tally.page)
+        page = _page(summary, progress.writer.tally.page)
         # The summary last, so that whoever sees it finds the others.
         for key, kind, text in (
             (keys.report, HTML, page),
@@ -251,6 +253,14 @@ class Reporter:
         attempt = state.done_attempt or state.saved_attempt
         part = self.store.part_text(run.run_id, state.number, attempt) if attempt else ""
         return chunk, state.number, part
+
+
+def _page(summary: Mapping[str, Any], tally: PageTally) -> str:
+    """The run's page; where it cannot be made the run ends all the same, and the page says why."""
+    try:
+        return render_page(summary, tally)
+    except Exception as error:  # noqa: BLE001 - the other files tell the same, and more
+        return f"<!doctype html><title>imagepress</title><pre>{escape(repr(error))}</pre>"
 
 
 def facts_of(run: Run) -> RunFacts:

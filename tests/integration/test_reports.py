@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from imagepress import reporting
 from imagepress.run_store import run_prefix
 from tests.integration.pump import Pump, newest
 from tests.integration.service import Service
@@ -271,3 +272,20 @@ def test_every_row_is_one_structured_record_in_cloudwatch(
     metrics = [record for record in printed if "_aws" in record]
     assert sum(sum(record["ImagesCompressed"]) for record in metrics) == 1
     assert sum(sum(record["ImagesFailed"]) for record in metrics) == 1
+
+
+def test_a_page_that_cannot_be_made_holds_no_run_up(
+    service: Service, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("<b>no ink</b>")
+
+    monkeypatch.setattr(reporting, "render_page", broken)
+
+    run = service.upload(["missing.jpg"])
+
+    key = f"runs/{run.run_id}/report.html"
+    page = stack.s3.get_object(Bucket=RUNS, Key=key)["Body"].read().decode()
+    assert run.status == "COMPLETED"
+    assert "no ink" in page
+    assert "<b>" not in page
