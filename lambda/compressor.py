@@ -53,8 +53,8 @@ def _take(record: Mapping[str, Any], context: LambdaContext) -> bool:
     work = ChunkWork(_completion, _store, processors * THREADS_A_PROCESSOR, seconds_left)
     delivery = work.take(chunk, lambda run: _bench(run, context))
     log_rows(chunk.run_id, chunk.number, delivery.reports)
-    for fault in delivery.faults:
-        logger.warning("row put off", exc_info=fault)
+    for key, fault in delivery.faults:
+        logger.warning("row put off", key=key, exc_info=fault)
     if delivery.again_after is None:
         return True
     _chunks.hide(record["receiptHandle"], delivery.again_after)

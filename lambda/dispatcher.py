@@ -123,5 +123,5 @@ def _event_sources(event: Any) -> set[str]:
 
 
 def _logged(answer: dict[str, Any]) -> dict[str, Any]:
-    logger.info("run", answer=answer)
+    logger.info("run", run_id=answer.get("run_id"), answer=answer)
     return answer

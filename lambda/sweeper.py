@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from environment import Environment, sqs_client
 from imagepress.sweep import Sweeper
-from telemetry import logger
+from telemetry import count_pushes, logger
 
 _environment = Environment.from_env()
 _sqs = sqs_client()
@@ -22,6 +22,7 @@ def handler(event: Any, context: LambdaContext) -> Any:
     """Push on every run that has stalled; what was done, by run."""
     del event, context
     done = _sweeper.sweep()
+    count_pushes(done)
     if done:
         logger.warning("swept", done=done)
     return done

@@ -29,6 +29,7 @@ def handler(event: Any, context: LambdaContext) -> Any:
 
 
 def _take(body: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    logger.append_keys(run_id=_run_id(body))
     if "chunk" in body:
         chunk = Chunk.from_message(record["body"])
         log_rows(chunk.run_id, chunk.number, _undertaker.end_chunk(chunk))
@@ -42,3 +43,9 @@ def _take(body: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
         return False
     logger.warning("ended what a queue gave up", body={**body, "rows": None})
     return True
+
+
+def _run_id(body: Mapping[str, Any]) -> str | None:
+    """The run that a message of any kind is about; a chunk's names it, the others are named so."""
+    named = body.get("run_id") or body.get("dispatch") or body.get("report")
+    return None if named is None else str(named)

@@ -37,12 +37,13 @@ WATCH_SECONDS = 3.0
 class Delivery:
     """What became of one delivery of a chunk.
 
-    `reports` are the rows that this attempt ended, `faults` what put rows off; `again_after`
-    seconds the chunk wants to be delivered again, None: it is done.
+    `reports` are the rows that this attempt ended, `faults` what put rows off, each with the row's
+    key, None: the chunk; `again_after` seconds the chunk wants to be delivered again, None: it is
+    done.
     """
 
     reports: tuple[RowReport, ...] = ()
-    faults: tuple[Exception, ...] = ()
+    faults: tuple[tuple[str | None, Exception], ...] = ()
     again_after: float | None = None
 
 
@@ -54,7 +55,7 @@ class _Attempt:
     tries: dict[int, int]
     seconds_before: float
     fresh: list[RowReport] = field(default_factory=list)
-    faults: list[Exception] = field(default_factory=list)
+    faults: list[tuple[str | None, Exception]] = field(default_factory=list)
 
     def end(self, report: RowReport) -> None:
         self.reports[report.result.row] = report
@@ -65,7 +66,7 @@ class _Attempt:
         # Whoever asked too much has to wait; that is no try.
         if not isinstance(fault, Throttled):
             self.tries[row.number] = self.tries.get(row.number, 0) + 1
-        self.faults.append(fault)
+        self.faults.append((row.key, fault))
 
     def missing(self, chunk: Chunk) -> list[Row]:
         return [row for row in chunk.rows if row.number not in self.reports]
@@ -151,9 +152,9 @@ class ChunkWork:
                 self.completion.end_chunk(run, state, part)
                 return attempt.delivery(None)
             except PassingError as fault:
-                attempt.faults.append(fault)
+                attempt.faults.append((None, fault))
         runs.close_attempt(run.run_id, state, state.attempts)
-        return attempt.delivery(_pause(state, attempt.faults))
+        return attempt.delivery(_pause(state, [fault for _, fault in attempt.faults]))
 
     def _has_time(self) -> bool:
         return self.seconds_left() > ROW_RESERVE_SECONDS
