@@ -18,6 +18,8 @@ from imagepress.settings import RunSettings, check_defaults, with_defaults
 
 CONTEXT_KEY = "imagepress"
 Architecture = Literal["x86_64", "arm64"]
+EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+MOST_TAGS = 40  # of 50, of which some are ours and CloudFormation's
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 
 
@@ -62,6 +64,9 @@ class StackConfig:
     sweeper: FunctionSize = FunctionSize(memory_mb=512, timeout_seconds=240)
     log_retention_days: int = 30
     part_retention_days: int = 30
+    alarm_email: str | None = None
+    notice_email: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     run_defaults: RunSettings = field(default_factory=RunSettings)
 
     @classmethod
@@ -155,6 +160,18 @@ def _buckets(where: str, value: Any) -> tuple[GivenBucket, ...]:
     return tuple(GivenBucket(**entry) for entry in entries)
 
 
+def _tags(where: str, value: Any) -> Mapping[str, str]:
+    # What every service that is tagged here takes; S3 and IAM are the strictest.
+    allowed = r"[A-Za-z0-9 _.:/=+@-]"
+    if not isinstance(value, Mapping):
+        raise _refused(where, value, "an object")
+    if len(value) > MOST_TAGS:
+        raise _refused(where, value, f"an object with at most {MOST_TAGS} tags")
+    name = _text_like(f"(?!aws:|imagepress:){allowed}{{1,128}}", "a tag's name, not aws:… or ours")
+    text = _text_like(f"{allowed}{{0,256}}", "a tag's value: letters, digits and _.:/=+@-")
+    return {name(where, key): text(f"{where}.{key}", item) for key, item in value.items()}
+
+
 def _run_defaults(where: str, value: Any) -> RunSettings:
     if not isinstance(value, Mapping):
         raise _refused(where, value, "an object")
@@ -177,6 +194,9 @@ _READERS: Mapping[str, _Reader] = {
     "log_retention_days": _one_of(*LOG_RETENTION_DAYS),
     # A run lives as long as its messages can, 14 days, and is reported from its parts.
     "part_retention_days": _whole_number(15, 3650),
+    "alarm_email": _text_like(EMAIL, "an e-mail address"),
+    "notice_email": _text_like(EMAIL, "an e-mail address"),
+    "tags": _tags,
     "run_defaults": _run_defaults,
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -54,6 +54,7 @@ class PipelineFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(self, "Logs", removal_policy=RemovalPolicy.DESTROY)
+        self.log_group = log_group
         # CDK's L2 construct takes an enumeration; CloudFormation the number of days.
         cast(
             "logs.CfnLogGroup", log_group.node.default_child
@@ -85,7 +86,7 @@ class PipelineFunction(Construct):
             on_failure=destinations.SqsDestination(failures_to) if failures_to else None,
             environment={
                 "POWERTOOLS_SERVICE_NAME": name,
-                "POWERTOOLS_METRICS_NAMESPACE": "imagepress",
+                "POWERTOOLS_METRICS_NAMESPACE": Stack.of(self).stack_name,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
                 **environment,
             },

@@ -33,7 +33,7 @@ LAMBDA_PYTHON = "3.13"
 LAMBDA_GLIBC_MINOR = 34
 CPUS: dict[Architecture, str] = {"x86_64": "x86_64", "arm64": "aarch64"}
 
-AWS_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
+AWS_SERVICES = frozenset({"dynamodb", "s3", "sns", "sqs"})
 # Licences stay with what they cover; METADATA and SBOMs are what vulnerability scanners read.
 KEPT_DIST_INFO = ("licen", "notice", "copying", "authors", "metadata", "sboms")
 UNUSED_DIRECTORIES = frozenset({"__pycache__", "bin", "test", "tests"})

@@ -8,15 +8,20 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Aws, CfnOutput, Duration, Stack
+from aws_cdk import Aws, CfnOutput, Duration, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.config import FunctionSize, GivenBucket, StackConfig
+from infra.dashboard import RunsDashboard
 from infra.functions import PipelineFunction, Shipment
+from infra.metrics import Watched
+from infra.monitoring import Alarms
+from infra.queries import save_queries
 from infra.queues import WorkQueue
 from infra.runs_table import RunsTable
 from infra.storage import PrivateBucket, expire_tagged, unique_bucket_name
+from infra.topics import AlarmTopic, NoticeTopic
 
 MANIFEST_SUFFIXES = (".csv", ".CSV", ".csv.gz")
 # On the parts that the compressor and the undertaker write, and the reporter's checkpoints.
@@ -50,7 +55,7 @@ class _Buckets:
 
 
 class ImagepressStack(Stack):
-    """Trigger, runs and images buckets, queues, runs table and the five functions."""
+    """Trigger, runs and images buckets, queues, runs table, five functions, and their watch."""
 
     def __init__(
         self,
@@ -89,6 +94,12 @@ class ImagepressStack(Stack):
         self.dispatch_queue = self._work_queue("Dispatch", config.dispatcher)
         self.chunk_queue = self._work_queue("Chunk", config.compressor)
         self.report_queue = self._work_queue("Report", config.reporter)
+        self.notices = NoticeTopic(
+            self,
+            "NoticeTopic",
+            display_name=f"{self.stack_name} runs",
+            email=config.notice_email,
+        )
 
         self.dispatcher = self._dispatcher()
         self.compressor = self._compressor()
@@ -96,7 +107,11 @@ class ImagepressStack(Stack):
         self.undertaker = self._undertaker()
         self.sweeper = self._sweeper()
         self._start_runs_on_upload()
+        self._watch()
         self._outputs()
+        Tags.of(self).add("imagepress:stack", self.stack_name)
+        for name, value in config.tags.items():
+            Tags.of(self).add(name, value)
 
     def _own_images_bucket(self) -> GivenBucket:
         return GivenBucket(PrivateBucket(self, "Images", name=unique_bucket_name("images")).name)
@@ -237,6 +252,8 @@ class ImagepressStack(Stack):
                 "COMPRESSOR_MEMORY_MB": str(self._config.compressor.memory_mb),
                 "COMPRESSOR_TMP_MB": str(self._config.compressor.tmp_mb),
                 "ARCHITECTURE": self._config.architecture,
+                "NOTICE_TOPIC_ARN": self.notices.topic.topic_arn,
+                "DISPATCHER_FUNCTION": self.dispatcher.function.function_name,
             },
         )
         # A CSV is pinned to a version by now; the files of an inventory have none.
@@ -254,6 +271,7 @@ class ImagepressStack(Stack):
             [self.table.arn],
         )
         reporter.allow(["sqs:SendMessage"], [self.report_queue.queue.queue_arn])
+        reporter.allow(["sns:Publish"], [self.notices.topic.topic_arn])
         reporter.consume("ReportQueue", self.report_queue.queue)
         return reporter
 
@@ -269,6 +287,8 @@ class ImagepressStack(Stack):
                 "RUNS_BUCKET": self.runs.name,
                 "RUNS_TABLE": self.table.name,
                 "REPORT_QUEUE_URL": self.report_queue.queue.queue_url,
+                "NOTICE_TOPIC_ARN": self.notices.topic.topic_arn,
+                "DISPATCHER_FUNCTION": self.dispatcher.function.function_name,
             },
         )
         undertaker.allow(
@@ -285,6 +305,7 @@ class ImagepressStack(Stack):
             [self.table.arn],
         )
         undertaker.allow(["sqs:SendMessage"], [self.report_queue.queue.queue_arn])
+        undertaker.allow(["sns:Publish"], [self.notices.topic.topic_arn])
         undertaker.consume("ChunkDeadLetters", self.chunk_queue.dead_letters)
         undertaker.consume("DispatchDeadLetters", self.dispatch_queue.dead_letters)
         undertaker.consume("ReportDeadLetters", self.report_queue.dead_letters)
@@ -366,6 +387,46 @@ class ImagepressStack(Stack):
             self.dispatcher.function.function_arn, suffixes=MANIFEST_SUFFIXES, after=permission
         )
 
+    def _watch(self) -> None:
+        config = self._config
+        functions = {
+            "Dispatcher": (self.dispatcher, config.dispatcher),
+            "Compressor": (self.compressor, config.compressor),
+            "Reporter": (self.reporter, config.reporter),
+            "Undertaker": (self.undertaker, config.undertaker),
+            "Sweeper": (self.sweeper, config.sweeper),
+        }
+        queues = {
+            "Dispatch": self.dispatch_queue,
+            "Chunk": self.chunk_queue,
+            "Report": self.report_queue,
+        }
+        watched = Watched(
+            namespace=self.stack_name,
+            functions={name: part.function for name, (part, _) in functions.items()},
+            sizes={name: size for name, (_, size) in functions.items()},
+            queues={name: queue.queue for name, queue in queues.items()},
+            dead_letters={name: queue.dead_letters for name, queue in queues.items()},
+        )
+        self.alarm_topic = AlarmTopic(
+            self,
+            "AlarmTopic",
+            display_name=f"{self.stack_name} alarms",
+            email=config.alarm_email,
+        )
+        self.alarms = Alarms(self, "Alarms", watched=watched, topic=self.alarm_topic.topic)
+        self.dashboard = RunsDashboard(
+            self,
+            "RunsDashboard",
+            watched=watched,
+            architecture=config.architecture,
+            runs_bucket=self.runs.name,
+            alarms=self.alarms.names,
+        )
+        save_queries(
+            self, "Queries", {name: part.log_group for name, (part, _) in functions.items()}
+        )
+
     def _outputs(self) -> None:
         outputs = {
             "TriggerBucket": (self.trigger.name, "Upload a CSV of image keys here."),
@@ -385,6 +446,9 @@ class ImagepressStack(Stack):
                 "Chunks that came back too often, on their way to the undertaker.",
             ),
             "RunsTable": (self.table.name, "The state of runs and chunks."),
+            "DashboardUrl": (self.dashboard.url, "How it goes: look here first."),
+            "AlarmTopicArn": (self.alarm_topic.topic.topic_arn, "Subscribe to hear of alarms."),
+            "NoticeTopicArn": (self.notices.topic.topic_arn, "Subscribe to hear of runs that end."),
         }
         for output_id, (value, description) in outputs.items():
             CfnOutput(self, output_id, value=value, description=description)

@@ -24,6 +24,10 @@ CLIENT_CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
 )
+# A notice is worth no more than a few seconds of waiting.
+NOTICE_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=5
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,8 @@ def s3_client() -> Any:
 def sqs_client() -> Any:
     """An SQS client for a function."""
     return boto3.client("sqs", config=CLIENT_CONFIG)
+
+
+def sns_client() -> Any:
+    """An SNS client for a function."""
+    return boto3.client("sns", config=NOTICE_CONFIG)

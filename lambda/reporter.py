@@ -5,11 +5,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from environment import Environment, s3_client, sqs_client
+from environment import Environment, s3_client, sns_client, sqs_client
 from imagepress.costs import Machine
 from imagepress.manifest_store import ManifestStore
 from imagepress.reporting import Reporter
 from imagepress.run_cost import Billing
+from publisher import Publisher
 from sqs_events import each_message, hold
 from telemetry import logger
 
@@ -21,6 +22,7 @@ _reporter = Reporter(
     manifests=ManifestStore(_s3),
     store=_environment.store(_s3),
     reports=_reports,
+    announce=Publisher(sns_client(), _environment).run_ended,
     billing=Billing(
         region=_environment.text("AWS_REGION"),
         compressor=Machine(

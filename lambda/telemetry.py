@@ -1,6 +1,6 @@
 """Structured logs and metrics, one record for each row with its events inside.
 
-Each metric costs money by name and dimensions, not by value: there are seven, one more for each
+Each metric costs money by name and dimensions, not by value: there are eight, one more for each
 code that rows have failed with, and none for each run. All functions share the dimension
 `service`, so that what the undertaker ends is added to what the compressor does.
 """
@@ -47,8 +47,7 @@ def _count_rows(run_id: str, results: list[RowResult]) -> None:
     _metrics.add_metric("ImagesCompressed", MetricUnit.Count, totals.compressed)
     _metrics.add_metric("ImagesSkipped", MetricUnit.Count, totals.skipped)
     _metrics.add_metric("ImagesFailed", MetricUnit.Count, totals.failed)
-    if totals.restored:
-        _metrics.add_metric("ImagesRestored", MetricUnit.Count, totals.restored)
+    _metrics.add_metric("ImagesRestored", MetricUnit.Count, totals.restored)
     _metrics.add_metric("BytesBefore", MetricUnit.Bytes, totals.bytes_before)
     _metrics.add_metric("BytesSaved", MetricUnit.Bytes, totals.bytes_saved)
     seconds = sum(result.seconds or 0.0 for result in results)

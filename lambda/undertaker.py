@@ -5,10 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from environment import Environment, s3_client, sqs_client
+from environment import Environment, s3_client, sns_client, sqs_client
 from imagepress.chunk import Chunk
 from imagepress.image_store import ImageStore
 from imagepress.undertake import Undertaker
+from publisher import Publisher
 from sqs_events import each_message
 from telemetry import log_rows, logger
 
@@ -18,6 +19,7 @@ _undertaker = Undertaker(
     completion=_environment.completion(sqs_client()),
     store=_environment.store(_s3),
     images=lambda bucket: ImageStore(_s3, bucket),
+    announce=Publisher(sns_client(), _environment).run_unreported,
 )
 
 

@@ -36,6 +36,8 @@ class Clients:
     cloudformation: "CloudFormationClient"
     iam: Any
     """Its type stubs are large, and only tests look at what was deployed."""
+    sns: Any
+    """Only tests listen."""
 
     @classmethod
     def of(cls, emulator: Emulator) -> Self:
@@ -51,5 +53,6 @@ class Clients:
             cloudformation=session.client(
                 "cloudformation", endpoint_url=url, verify=trust, config=config
             ),
+            sns=session.client("sns", endpoint_url=url, verify=trust, config=config),
             iam=session.client("iam", endpoint_url=url, verify=trust, config=config),
         )

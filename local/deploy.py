@@ -40,6 +40,7 @@ class Deployment:
     chunk_queue_url: str
     chunk_dlq_url: str
     runs_table: str
+    notice_topic_arn: str
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str]) -> Self:
@@ -52,6 +53,7 @@ class Deployment:
             chunk_queue_url=outputs["ChunkQueueUrl"],
             chunk_dlq_url=outputs["ChunkDlqUrl"],
             runs_table=outputs["RunsTable"],
+            notice_topic_arn=outputs["NoticeTopicArn"],
         )
 
     def environment(self) -> dict[str, str]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import jsii
 from aws_cdk import Aspects, IAspect, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from constructs import IConstruct
 
 SQS_BATCH_ACTIONS: Mapping[str, str] = {
@@ -17,8 +19,22 @@ SQS_BATCH_ACTIONS: Mapping[str, str] = {
 
 
 def apply_shims(stack: Stack) -> None:
-    """Add to the stack what the emulator needs."""
+    """Add to the stack what the emulator needs, and leave out what it cannot deploy."""
+    _remove_what_cannot_be_deployed(stack)
     Aspects.of(stack).add(_GrantSqsBatchActions())
+
+
+def _remove_what_cannot_be_deployed(stack: Stack) -> None:
+    """The emulator knows neither saved queries nor alarms on metric math; they fail its deploy."""
+    for construct in stack.node.find_all():
+        if _is_unknown(construct) and construct.node.scope:
+            construct.node.scope.node.try_remove_child(construct.node.id)
+
+
+def _is_unknown(construct: IConstruct) -> bool:
+    if isinstance(construct, cloudwatch.CfnAlarm):
+        return construct.metrics is not None
+    return isinstance(construct, logs.CfnQueryDefinition)
 
 
 @jsii.implements(IAspect)

@@ -111,12 +111,13 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """The reporter's tools."""
+    """The reporter's tools; `announce` is given the summary of each run that ends."""
 
     runs: RunsTable
     manifests: ManifestStore
     store: RunStore
     reports: Queue
+    announce: Callable[[Mapping[str, Any]], None]
     billing: Billing | None = None
 
     def report(self, run_id: str, seconds_left: Callable[[], float]) -> dict[str, Any] | None:
@@ -220,6 +221,8 @@ class Reporter:
             one.write(text)
             one.seal()
             one.complete()
+        # Before the end is recorded, after which nobody would make up for a notice that was lost.
+        self.announce(summary)
         self.runs.end(run.run_id, run.end_status, run.message)
         return summary
 

@@ -15,7 +15,7 @@ from imagepress.errors import PassingError, RowFailed
 from imagepress.image_store import ImageStore
 from imagepress.outcome import FailureCode
 from imagepress.part import EMPTY_PART, Part, RowReport
-from imagepress.run import WORKING, RunStatus
+from imagepress.run import WORKING, Run, RunStatus
 from imagepress.run_store import RunStore
 
 DISPATCH_GIVEN_UP = "Sending out the CSV failed too often; see the dispatcher's log."
@@ -25,11 +25,12 @@ CHUNK_GIVEN_UP = "The chunk was delivered too often without an end."
 
 @dataclass(frozen=True, slots=True)
 class Undertaker:
-    """The undertaker's tools."""
+    """The undertaker's tools; `announce` hears of runs that end without a report, and why."""
 
     completion: Completion
     store: RunStore
     images: Callable[[str], ImageStore]
+    announce: Callable[[Run, str], None]
 
     def end_chunk(self, chunk: Chunk) -> tuple[RowReport, ...]:
         """End every row of a chunk that the queue gave up; the rows that were ended here."""
@@ -62,4 +63,7 @@ class Undertaker:
 
     def end_report(self, run_id: str) -> None:
         """End a run whose report could not be written."""
-        self.completion.runs.end(run_id, RunStatus.FAILED, REPORT_GIVEN_UP)
+        run = self.completion.runs.load(run_id)
+        if run is not None and run.status is RunStatus.REPORTING:
+            self.announce(run, REPORT_GIVEN_UP)
+            self.completion.runs.end(run_id, RunStatus.FAILED, REPORT_GIVEN_UP)

@@ -107,6 +107,7 @@ OTHER_ACTIONS: Mapping[str, str] = {
     "dynamodb:Query": "dynamodb:Query",
     # A transaction is no action: each of its items is recorded as the action that it performs.
     "dynamodb:UpdateItem": "dynamodb:UpdateItem",
+    "sns:Publish": "sns:Publish",
     "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
     "sqs:GetQueueAttributes": "sqs:GetQueueAttributes",
     "sqs:SendMessage": "sqs:SendMessage",

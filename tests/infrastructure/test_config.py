@@ -36,6 +36,9 @@ def test_every_field_can_be_given() -> None:
             "compressor": {"memory_mb": 10_240},
             "log_retention_days": 90,
             "part_retention_days": 60,
+            "alarm_email": "night+shift@example.com",
+            "notice_email": "shop@example.co.uk",
+            "tags": {"team": "Pictures", "cost-centre": "4711"},
             "run_defaults": {"perc_compression_quality": 75},
         }
     )
@@ -44,6 +47,9 @@ def test_every_field_can_be_given() -> None:
     assert config.compressor.timeout_seconds == StackConfig().compressor.timeout_seconds
     assert config.run_defaults == RunSettings(perc_compression_quality=75)
     assert (config.log_retention_days, config.part_retention_days) == (90, 60)
+    assert config.alarm_email == "night+shift@example.com"
+    assert config.notice_email == "shop@example.co.uk"
+    assert config.tags == {"team": "Pictures", "cost-centre": "4711"}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,13 @@ def test_every_field_can_be_given() -> None:
         ),
         ({"log_retention_days": 31}, "imagepress.log_retention_days is 31; it must be one of 1, 3"),
         ({"part_retention_days": 0}, "imagepress.part_retention_days is 0; it must be a whole num"),
+        ({"alarm_email": "me"}, 'imagepress.alarm_email is "me"; it must be an e-mail address.'),
+        ({"notice_email": ["a@b.co"]}, 'imagepress.notice_email is ["a@b.co"]; it must be an e-m'),
+        ({"tags": ["team"]}, 'imagepress.tags is ["team"]; it must be an object.'),
+        ({"tags": {"team": 7}}, "imagepress.tags.team is 7; it must be a tag's value: letters"),
+        ({"tags": {"aws:team": ""}}, 'imagepress.tags is "aws:team"; it must be a tag\'s name'),
+        ({"tags": {"imagepress:stack": ""}}, 'imagepress.tags is "imagepress:stack"; it must be'),
+        ({"tags": {str(n): "" for n in range(41)}}, 'imagepress.tags is {"0": "", "1": ""'),
         ({"image_buckets": []}, "imagepress.image_buckets is []; it must be a list such as"),
         ({"manifest_buckets": [{}]}, "imagepress.manifest_buckets[0] is {}; it must be an obje"),
         ({"image_buckets": "photos"}, 'imagepress.image_buckets is "photos"; it must be a list'),

@@ -14,6 +14,7 @@ TRIGGER = "imagepress-trigger-<uuid>"
 RUNS = "imagepress-runs-<uuid>"
 IMAGES = '["imagepress-images-<uuid>"]'
 TABLE = "<RunState/Table>"
+NOTICES = "<NoticeTopic/Topic>"
 DISPATCH, CHUNK, REPORT = "<Dispatch/Queue>", "<Chunk/Queue>", "<Report/Queue>"
 ENVIRONMENT = {
     "Dispatcher": {
@@ -41,11 +42,15 @@ ENVIRONMENT = {
         "COMPRESSOR_MEMORY_MB": "3008",
         "COMPRESSOR_TMP_MB": "4096",
         "ARCHITECTURE": "x86_64",
+        "NOTICE_TOPIC_ARN": NOTICES,
+        "DISPATCHER_FUNCTION": "<Dispatcher/Function>",
     },
     "Undertaker": {
         "RUNS_BUCKET": RUNS,
         "RUNS_TABLE": TABLE,
         "REPORT_QUEUE_URL": REPORT,
+        "NOTICE_TOPIC_ARN": NOTICES,
+        "DISPATCHER_FUNCTION": "<Dispatcher/Function>",
     },
     "Sweeper": {
         "RUNS_TABLE": TABLE,
@@ -169,5 +174,9 @@ def test_the_outputs_are_the_names_that_a_user_needs(bare: Synthesised) -> None:
         "ChunkQueueUrl": CHUNK,
         "ChunkDlqUrl": "<Chunk/DeadLetters>",
         "RunsTable": TABLE,
+        "DashboardUrl": "https://<AWS::Region>.console.aws.amazon.com/cloudwatch/home"
+        "?region=<AWS::Region>#dashboards/dashboard/imagepress",
+        "AlarmTopicArn": "<AlarmTopic/Topic>",
+        "NoticeTopicArn": NOTICES,
     }
     assert all(output["Description"] for output in bare.template["Outputs"].values())

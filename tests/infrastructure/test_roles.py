@@ -16,6 +16,7 @@ MANIFESTS, REPORTS, PARTS = f"{TRIGGER}/*", f"{RUNS}/runs/*", f"{RUNS}/runs/*/pa
 TABLE = "<RunState/Table.Arn>"
 STATUS_INDEX = f"{TABLE}/index/status-index"
 DISPATCH, CHUNK, REPORT = "<Dispatch/Queue.Arn>", "<Chunk/Queue.Arn>", "<Report/Queue.Arn>"
+NOTICES = "<NoticeTopic/Topic>"
 DEAD = {"<Dispatch/DeadLetters.Arn>", "<Chunk/DeadLetters.Arn>", "<Report/DeadLetters.Arn>"}
 
 type Rights = dict[str, set[str]]
@@ -77,6 +78,7 @@ RIGHTS: dict[str, Rights] = {
         "dynamodb:BatchGetItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
         "sqs:SendMessage": {REPORT},
+        "sns:Publish": {NOTICES},
         **consuming(REPORT),
     },
     "Undertaker": {
@@ -88,6 +90,7 @@ RIGHTS: dict[str, Rights] = {
         "dynamodb:UpdateItem": {TABLE},
         "dynamodb:BatchGetItem": {TABLE},
         "sqs:SendMessage": {REPORT},
+        "sns:Publish": {NOTICES},
         **consuming(*DEAD),
     },
     "Sweeper": {

@@ -18,7 +18,7 @@ import pytest
 from tests.integration import stack
 from tests.integration.wire import Wire
 
-SHARED_MODULES = ("environment", "sqs_events", "telemetry")
+SHARED_MODULES = ("environment", "publisher", "sqs_events", "telemetry")
 CONCURRENCY = 1
 LONG_SECONDS = 900.0
 
@@ -94,6 +94,8 @@ def environment(run_defaults: Mapping[str, Any]) -> dict[str, str]:
         "DISPATCH_QUEUE_URL": stack.queue_url(stack.DISPATCHES),
         "CHUNK_QUEUE_URL": stack.queue_url(stack.CHUNKS),
         "REPORT_QUEUE_URL": stack.queue_url(stack.REPORTS),
+        "NOTICE_TOPIC_ARN": stack.NOTICE_TOPIC,
+        "DISPATCHER_FUNCTION": "dispatcher",
         "RUN_DEFAULTS": json.dumps(run_defaults),
         "COMPRESSOR_CONCURRENCY": str(CONCURRENCY),
         "COMPRESSOR_MEMORY_MB": "1769",

@@ -32,6 +32,8 @@ TRIGGER, RUNS, IMAGES = "trigger", "runs", "images"
 INVENTORIES = "inventories"
 TABLE = "runs"
 DISPATCHES, CHUNKS, REPORTS = "dispatches", "chunks", "reports"
+NOTICES = "notices"
+NOTICE_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NOTICES}"
 QUEUES = (DISPATCHES, CHUNKS, REPORTS)
 MAX_RECEIVES = 20
 VISIBILITY_SECONDS = 5400
@@ -54,6 +56,7 @@ class Stack:
     s3: "S3Client"
     sqs: "SQSClient"
     dynamodb: "DynamoDBClient"
+    sns: Any
     table: RunsTable
 
     @classmethod
@@ -61,7 +64,8 @@ class Stack:
         """The stack as `session` sees it."""
         dynamodb = session.client("dynamodb")
         table = RunsTable(dynamodb, TABLE)
-        return cls(session.client("s3"), session.client("sqs"), dynamodb, table)
+        sns = session.client("sns")
+        return cls(session.client("s3"), session.client("sqs"), dynamodb, sns, table)
 
     def create(self) -> None:
         """Make everything."""
@@ -72,6 +76,7 @@ class Stack:
             )
         for queue in QUEUES:
             _create_queue(self.sqs, queue)
+        self.sns.create_topic(Name=NOTICES)
         _create_table(self.dynamodb)
 
     def holds_messages(self, queue: str) -> bool:

@@ -33,6 +33,7 @@ PURE = [
     "journal",
     "manifest",
     "marker",
+    "notice",
     "order",
     "pinned_object",
     "records",

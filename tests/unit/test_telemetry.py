@@ -95,6 +95,7 @@ def test_rows_are_counted_without_a_dimension_for_the_run(
             "ImagesCompressed": 1,
             "ImagesSkipped": 1,
             "ImagesFailed": 0,
+            "ImagesRestored": 0,
             "BytesBefore": 1010,
             "BytesSaved": 600,
             "WorkSeconds": 0.5,
@@ -117,7 +118,7 @@ def test_failures_are_counted_by_code_where_there_are_any(
     ]
 
 
-def test_rows_that_were_put_back_are_counted_only_in_a_restore(
+def test_rows_that_were_put_back_are_counted(
     telemetry: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = RowResult(row=1, path=KEY, outcome=Outcome.RESTORED, bytes_before=1, bytes_after=2)
