@@ -270,8 +270,9 @@ def test_every_row_is_one_structured_record_in_cloudwatch(
     assert len(rows[0]["events"]) == 5
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     metrics = [record for record in printed if "_aws" in record]
-    assert sum(sum(record["ImagesCompressed"]) for record in metrics) == 1
-    assert sum(sum(record["ImagesFailed"]) for record in metrics) == 1
+    assert sum(sum(record.get("ImagesCompressed", [])) for record in metrics) == 1
+    assert sum(sum(record.get("ImagesFailed", [])) for record in metrics) == 1
+    assert sum(sum(record.get("FailuresByCode", [])) for record in metrics) == 1
 
 
 def test_a_page_that_cannot_be_made_holds_no_run_up(
