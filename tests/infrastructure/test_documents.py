@@ -16,6 +16,7 @@ from tests.infrastructure.test_roles import (
     DISPATCH,
     IMAGES,
     MANIFESTS,
+    NOTICES,
     PARTS,
     REPORT,
     REPORTS,
@@ -43,6 +44,7 @@ NAMES = {
     DISPATCH: "dispatch queue",
     CHUNK: "chunk queue",
     REPORT: "report queue",
+    NOTICES: "topic of notices",
     "<Dispatch/DeadLetters.Arn>": "dead letters of dispatches",
     "<Chunk/DeadLetters.Arn>": "dead letters of chunks",
     "<Report/DeadLetters.Arn>": "dead letters of reports",
@@ -121,7 +123,7 @@ def test_the_documented_default_of_a_setting_is_the_real_one(name: str) -> None:
             assert documented == f"{memory} MB, {seconds} s, {tmp} MB"
         case int() | str() as value:
             assert documented == str(value)
-        case ():
+        case () | None | {}:
             assert documented in ("none", "one of the stack's own")
         case _:
             assert name == "run_defaults"

@@ -154,6 +154,7 @@ def test_a_short_report_costs_no_request_more_than_its_files(
         "GetItem",
         "BatchGetItem",
         *["PutObject"] * len(FILES),
+        "Publish",
         "UpdateItem",
     ]
 
