@@ -59,9 +59,10 @@ a row says more.
 FILES = """## Files of a run
 
 In the runs bucket under `runs/<run_id>/`. The log is `compression_<YYYY-MM-DD_HH-MM-SS>.log`, after
-the run's start in UTC. The command line writes the same files into `--output_dir`, as
-`compression_….results.csv` and so on. All text is UTF-8. The log and the three CSVs of a run in the
-stack with more than 1,000,000 estimated rows are gzipped, and end in `.gz`.
+the run's start in UTC; `report.html` is a page for people. The command line writes the same files
+into `--output_dir`, as `compression_….results.csv` and so on. All text is UTF-8. The log and the
+three CSVs of a run in the stack with more than 1,000,000 estimated rows are gzipped, and end in
+`.gz`.
 """
 
 ANSWERS = """## Answers of the dispatcher

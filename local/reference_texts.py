@@ -111,7 +111,8 @@ SUMMARY_FIELDS: Mapping[str, str] = {
     "bytes_saved_after_retention": "The same when kept originals have expired, if that is known.",
     "undo_until": "Where something was replaced: the last day on which the versions are sure to be "
     "there, null where they do not expire; missing where that is not known.",
-    "cost": "Requests, seconds and dollars of the run, and what it saves a month, as far as known.",
+    "cost": "Requests, seconds and dollars of the run, and what it saves a month, as far as known: "
+    "see [Costs](costs.md).",
     "dry_run": "Dry runs only: `rows_drawn`; `would_compress` and `bytes_saved` for all rows, with "
     "the savings' 95 % interval in `interval_95`; `bytes_before_drawn` and `bytes_saved_drawn`, of "
     "those drawn that would be compressed.",
@@ -157,7 +158,7 @@ STATUS_FIELDS: Mapping[str, str] = {
     "bytes_saved": "So far.",
     "parameters": "The run parameters in force.",
     "notes": "What should be known of the run.",
-    "files": "Where `log`, `results`, `failed`, `undo` and `summary` are, or will be.",
+    "files": "Where `log`, `results`, `failed`, `undo`, `report` and `summary` are, or will be.",
 }
 
 LIST_FIELDS: Mapping[str, str] = {

@@ -25,6 +25,16 @@ def test_answers_have_the_fields_that_are_documented(service: Service, stack: St
     assert cancelled.keys() == texts.CANCEL_FIELDS.keys()
 
 
+def test_a_summary_has_no_field_that_is_not_documented(service: Service, stack: Stack) -> None:
+    stack.put_image("a.jpg", jpeg())
+    service.put_csv("one.csv", ["a.jpg"])
+
+    run = service.finish(service.invoke({"csv_path": "one.csv"})["run_id"])
+
+    assert run.outcomes() == ["COMPRESSED"]
+    assert [name for name in texts.SUMMARY_FIELDS if name in run.summary] == list(run.summary)
+
+
 def test_refused_actions_are_answered_as_documented(service: Service) -> None:
     nobody = {"run_id": "nobody"}
 
