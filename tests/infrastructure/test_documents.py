@@ -44,10 +44,10 @@ NAMES = {
     DISPATCH: "dispatch queue",
     CHUNK: "chunk queue",
     REPORT: "report queue",
-    NOTICES: "topic of notices",
     "<Dispatch/DeadLetters.Arn>": "dead letters of dispatches",
     "<Chunk/DeadLetters.Arn>": "dead letters of chunks",
     "<Report/DeadLetters.Arn>": "dead letters of reports",
+    NOTICES: "topic for notices",
 }
 
 
@@ -97,6 +97,14 @@ def test_the_cdk_json_of_the_document_is_one_that_is_taken() -> None:
     config = StackConfig.from_json(context["imagepress"])
 
     assert [bucket.name for bucket in config.image_buckets] == ["my-pictures", "my-secret-pictures"]
+
+
+def test_the_documented_outputs_are_those_of_the_stack(bare: Synthesised) -> None:
+    text = (DOCS / "deploying.md").read_text("utf-8")
+    rows = text.split("| output | what it is |\n")[1].split("\n\n")[0].splitlines()[1:]
+
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", split_row(row)[0])]
+    assert sorted(named) == sorted(bare.outputs())
 
 
 def settings_table() -> dict[str, list[str]]:
