@@ -138,6 +138,7 @@ class ImagepressStack(Stack):
             environment={
                 "TRIGGER_BUCKET": self.trigger.name,
                 "RUNS_BUCKET": self.runs.name,
+                "ACCOUNT_ID": Aws.ACCOUNT_ID,
                 "MANIFEST_BUCKETS": json.dumps(self.manifests.names),
                 "IMAGE_BUCKETS": json.dumps(self.images.names),
                 "RUNS_TABLE": self.table.name,

@@ -40,7 +40,7 @@ _starter = Starter(
     manifests=_manifests,
     lister=_lister,
     store=_store,
-    look_at=lambda bucket: look_at_bucket(_s3, bucket),
+    look_at=lambda bucket: look_at_bucket(_s3, bucket, lambda: _environment.text("ACCOUNT_ID")),
     dispatches=_dispatches,
     reports=_completion.reports,
 )

@@ -1,6 +1,6 @@
 """What a run must know of its bucket: whether there is a way back, and whether ACLs count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -18,12 +18,21 @@ NO_WAY_BACK = (
     "replaces cannot be brought back."
 )
 
+FOREIGN_BUCKET = (
+    "bucket_name: {bucket} has ACLs on, and account {account} is not its owner, or may not "
+    "s3:GetBucketAcl there. What a run replaces would belong to the writer: turn the bucket's ACLs "
+    "off (Object Ownership: bucket owner enforced)."
+)
 
-def look_at_bucket(s3: "S3Client", bucket: str) -> BucketFacts:
-    """Ask S3 about a bucket; raise `Refused` where it does not exist or does not answer us."""
+
+def look_at_bucket(s3: "S3Client", bucket: str, account: Callable[[], str | None]) -> BucketFacts:
+    """Ask S3 about a bucket; raise `Refused` where it does not exist or does not answer us.
+
+    `account` is who writes: a bucket with ACLs on must be its own. None: nobody knows.
+    """
     try:
         versioning = s3.get_bucket_versioning(Bucket=bucket).get("Status")
-        acl_owner = s3.get_bucket_acl(Bucket=bucket)["Owner"]["ID"] if _acls(s3, bucket) else None
+        acl_owner = _acl_owner(s3, bucket, account()) if _acls(s3, bucket) else None
     except (ClientError, BotoCoreError) as error:
         if is_passing(error):
             raise passing(f"Looking at bucket {bucket}", error) from error
@@ -80,6 +89,17 @@ def noncurrent_days(rules: Sequence[Mapping[str, Any]]) -> tuple[int | None, boo
 def _holds_of_all(rule: Mapping[str, Any]) -> bool:
     """A rule is for the objects that its filter names, or (in old ones) its prefix."""
     return not rule.get("Prefix") and rule.get("Filter", {}) in ({}, {"Prefix": ""})
+
+
+def _acl_owner(s3: "S3Client", bucket: str, account: str | None) -> str:
+    """The owner's canonical id; raise `Refused` where that is another account than `account`."""
+    expected: dict[str, Any] = {"ExpectedBucketOwner": account} if account else {}
+    try:
+        return s3.get_bucket_acl(Bucket=bucket, **expected)["Owner"]["ID"]
+    except ClientError as error:
+        if account and error_code(error) == "AccessDenied":
+            raise Refused(FOREIGN_BUCKET.format(bucket=bucket, account=account)) from error
+        raise
 
 
 def _acls(s3: "S3Client", bucket: str) -> bool:

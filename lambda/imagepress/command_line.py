@@ -8,14 +8,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import desktop, journal
 from imagepress.arguments import Arguments, parse
@@ -63,11 +63,20 @@ def _here(asked: Arguments, display: Display) -> int:
             prefix=asked.prefix,
             restores=asked.restore,
         )
+    wish = replace(wish, account=_account)
     s3 = boto3.client("s3", config=CLIENT_CONFIG)
     with _first_interruption(display.say) as stops:
         summary, files = desktop.run(wish, s3, display, stops)
     display.end(summary, {name: str(file) for name, file in asdict(files).items()})
     return _exit_code(summary)
+
+
+def _account() -> str | None:
+    """Whose credentials these are; stores that only look like S3 may have nobody to ask."""
+    try:
+        return str(boto3.client("sts").get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError):
+        return None
 
 
 def _in_stack(asked: Arguments, display: Display) -> int:

@@ -74,6 +74,8 @@ class DesktopRun:
     prefix: str | None = None
     restores: str | None = None
     resumes: str | None = None
+    account: Callable[[], str | None] = lambda: None
+    """Whose credentials are used."""
 
 
 class Watcher(Protocol):
@@ -236,7 +238,7 @@ def _note_beginning(plan: Run, files: ReportFiles) -> None:
 
 
 def _plan(wish: DesktopRun, source: _Source, s3: "S3Client") -> Run:
-    facts = _look_at(wish.bucket_name, s3)
+    facts = _look_at(wish, s3)
     settings, notes, sample = wish.settings, [], 1.0
     writes = not settings.only_measures and not wish.restores
     if writes and not facts.versioned and not settings.backup_prefix:
@@ -271,11 +273,11 @@ def _start(folder: Path) -> datetime:
             return started
 
 
-def _look_at(bucket: str, s3: "S3Client") -> BucketFacts:
+def _look_at(wish: DesktopRun, s3: "S3Client") -> BucketFacts:
     try:
-        return look_at_bucket(s3, bucket)
+        return look_at_bucket(s3, wish.bucket_name, wish.account)
     except PassingError as error:
-        raise Refused(f"bucket_name is {bucket!r}; S3 does not answer: {error}") from None
+        raise Refused(f"bucket_name is {wish.bucket_name!r}; S3 does not answer: {error}") from None
 
 
 @contextmanager

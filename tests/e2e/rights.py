@@ -75,6 +75,7 @@ S3_FREE_HEADERS = (
     "if-none-match",
     "x-amz-checksum-*",
     "x-amz-decoded-content-length",
+    "x-amz-expected-bucket-owner",
     "x-amz-meta-*",
     "x-amz-sdk-checksum-algorithm",
     "x-amz-server-side-encryption",

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "Dispatcher": {
         "TRIGGER_BUCKET": TRIGGER,
         "RUNS_BUCKET": RUNS,
+        "ACCOUNT_ID": "<AWS::AccountId>",
         "MANIFEST_BUCKETS": "[]",
         "IMAGE_BUCKETS": IMAGES,
         "RUNS_TABLE": TABLE,

@@ -89,6 +89,7 @@ def environment(run_defaults: Mapping[str, Any]) -> dict[str, str]:
         "RUNS_TABLE": stack.TABLE,
         "RUNS_BUCKET": stack.RUNS,
         "TRIGGER_BUCKET": stack.TRIGGER,
+        "ACCOUNT_ID": stack.ACCOUNT,
         "MANIFEST_BUCKETS": json.dumps([stack.INVENTORIES]),
         "IMAGE_BUCKETS": json.dumps([stack.IMAGES]),
         "DISPATCH_QUEUE_URL": stack.queue_url(stack.DISPATCHES),

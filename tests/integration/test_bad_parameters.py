@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.integration.service import FinishedRun, Service
-from tests.integration.stack import IMAGES, TRIGGER, Stack
+from tests.integration.stack import ACCOUNT, IMAGES, TRIGGER, Stack
+from tests.integration.wire import Wire, refuse
 from tests.pictures import jpeg
 
 
@@ -111,3 +112,19 @@ def test_the_ends_of_the_range_are_allowed(service: Service, csv: str, quality: 
 
     assert run.status == "COMPLETED"
     assert run.outcomes() == ["COMPRESSED"]
+
+
+def test_a_bucket_with_acls_of_another_account_is_refused(
+    service: Service, stack: Stack, wire: Wire
+) -> None:
+    """What is written there would belong to the writer, and its owner could lose access."""
+    wire.before("GetBucketAcl", refuse("AccessDenied", status=403))
+    service.put_csv("list.csv", ["a.jpg"])
+
+    run = service.finish(service.invoke({"csv_path": "list.csv"})["run_id"])
+
+    (call,) = wire.made("GetBucketAcl")
+    assert call.parameters["ExpectedBucketOwner"] == ACCOUNT
+    assert run.status == "FAILED"
+    assert f"account {ACCOUNT} is not its owner" in run.message
+    assert "bucket owner enforced" in run.message
