@@ -33,7 +33,7 @@ def test_every_call_of_the_functions_is_on_the_wire(
     service.finish(run_id)
 
     assert [call.number for call in wire.calls] == [*range(1, len(wire.calls) + 1)]
-    assert {call.service for call in wire.calls} == {"s3", "sqs", "dynamodb"}
+    assert {call.service for call in wire.calls} == {"s3", "sqs", "dynamodb", "sns"}
     (put,) = wire.made("PutObject", Bucket=IMAGES)
     assert put.parameters["Key"] == "a.jpg"
 

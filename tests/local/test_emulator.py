@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,10 @@ def _listening(pid: int) -> set[tuple[str, int]]:
     table = Path(f"/proc/{pid}/net/tcp")
     if not table.exists():
         pytest.skip("only Linux tells which process listens where")
-    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    sockets = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it may be closed by now, and was no listener then
+            sockets.add(str(descriptor.readlink()))
     found = set()
     for file in (table, table.with_name("tcp6")):
         for line in file.read_text("ascii").splitlines()[1:]:

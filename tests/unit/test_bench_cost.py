@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ def test_the_document_has_the_tables_that_the_script_prints(name: str) -> None:
     assert TABLES[name] in COSTS
 
 
-def test_the_readme_has_the_table_of_its_command() -> None:
-    assert TABLES["parts"] in README
+def test_the_readme_has_the_figures_of_its_command() -> None:
+    figures = dict(re.findall(r"\| (compressor|total) \| ([\d.]+) \|", TABLES["parts"]))
+
+    assert f"| {figures['total']} $, of which {figures['compressor']} $ for the compr" in README
 
 
 def test_the_example_is_what_its_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
