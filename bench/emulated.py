@@ -17,7 +17,7 @@ from typing import Any, Final
 from imagepress.runs import RunsTable
 from local import emulator
 from local.clients import Clients
-from local.emulator import Emulator
+from local.emulator import ACCOUNT, Emulator
 from local.layout import ROOT
 
 LISTS: Final = "bench-lists"
@@ -41,6 +41,7 @@ class Deployed:
     emulator: Emulator
     clients: Clients
     queues: Mapping[str, str]
+    notices: str
 
     @property
     def table(self) -> RunsTable:
@@ -54,11 +55,17 @@ class Deployed:
             "RUNS_TABLE": TABLE,
             "RUNS_BUCKET": RUNS,
             "TRIGGER_BUCKET": LISTS,
+            "ACCOUNT_ID": ACCOUNT,
             "MANIFEST_BUCKETS": json.dumps([]),
             "IMAGE_BUCKETS": json.dumps([IMAGES]),
             "DISPATCH_QUEUE_URL": self.queues[DISPATCHES],
             "CHUNK_QUEUE_URL": self.queues[CHUNKS],
             "REPORT_QUEUE_URL": self.queues[REPORTS],
+            "NOTICE_TOPIC_ARN": self.notices,
+            "DISPATCHER_FUNCTION": "dispatcher",
+            "COMPRESSOR_MEMORY_MB": "1769",
+            "COMPRESSOR_TMP_MB": "4096",
+            "ARCHITECTURE": "x86_64",
             "RUN_DEFAULTS": json.dumps({}),
             "COMPRESSOR_CONCURRENCY": str(CONCURRENCY),
             "POWERTOOLS_SERVICE_NAME": "imagepress",
@@ -107,7 +114,8 @@ def deployed(folder: Path, processors: Iterable[int] = BESIDE) -> Iterator[Deplo
             ],
         )
         urls = {name: queue["QueueUrl"] for name, queue in queues.items()}
-        yield Deployed(running, clients, urls)
+        notices = clients.sns.create_topic(Name="notices")["TopicArn"]
+        yield Deployed(running, clients, urls, notices)
 
 
 @contextlib.contextmanager
