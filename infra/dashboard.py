@@ -125,7 +125,7 @@ class RunsDashboard(Construct):
             for code in FailureCode
         ]
         return cloudwatch.GraphWidget(
-            title="Failures by code (the README says what each code means)",
+            title="Failures by code (docs/reference.md says what each code means)",
             left=metrics,
             left_y_axis=_axis("images in 5 minutes"),
             stacked=True,
