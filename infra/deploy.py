@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import __version__
+from imagepress.aws_errors import CREDENTIALS_HINT
 from infra.app import STACK_ID
 from infra.config import CONTEXT_KEY, ConfigError, GivenBucket, StackConfig
 
@@ -18,10 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 CDK = (ROOT / ".venv/bin/node", ROOT / ".local/cdk/node_modules/aws-cdk/bin/cdk")
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 LEAST_BOOTSTRAP = 6
-CREDENTIALS_HINT = (
-    "Set up credentials and region as for the AWS CLI (`aws configure`, or AWS_PROFILE and "
-    "AWS_REGION)."
-)
 
 
 class NotReadyError(Exception):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagepress.run import WORKING, Run, RunProgress, RunStatus
+from imagepress.run import Run, RunProgress, RunStatus
 from imagepress.run_id import csv_slug
 from imagepress.runs import RunsTable
 
@@ -24,7 +24,7 @@ class Look:
 
     @property
     def ended(self) -> bool:
-        return self.run.status not in (*WORKING, RunStatus.REPORTING)
+        return self.run.status.has_ended
 
     def __str__(self) -> str:
         rows = f"{self.progress.totals.rows} of {_known(self.run.rows_total)} rows"

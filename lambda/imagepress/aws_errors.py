@@ -46,6 +46,10 @@ PASSING_CODES = THROTTLING_CODES | {
     "ConditionalRequestConflict",
     "ExpiredToken",
 }
+CREDENTIALS_HINT = (
+    "Set up credentials and region as for the AWS CLI (`aws configure`, or AWS_PROFILE and "
+    "AWS_REGION)."
+)
 CONNECTION_ERRORS = (
     ConnectionError,
     HTTPClientError,

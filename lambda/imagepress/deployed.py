@@ -14,12 +14,12 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagepress.aws_errors import error_code
+from imagepress.aws_errors import CREDENTIALS_HINT, error_code
 from imagepress.errors import Refused
+from imagepress.order import Location
 from imagepress.run import RunStatus
 
 POLL_SECONDS = 2.0
-ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ABORTED)
 UPLOADS = "command-line"
 FORBIDDEN = ("AccessDenied", "AccessDeniedException", "403")
 CLIENT_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8}, read_timeout=120)
@@ -80,7 +80,7 @@ class DeployedStack:
             if "files" not in status:
                 raise Refused(status["message"])
             seen(status)
-            if status["status"] in ENDED:
+            if RunStatus(status["status"]).has_ended:
                 return status
             time.sleep(POLL_SECONDS)
 
@@ -88,14 +88,14 @@ class DeployedStack:
         """Copy a run's files into `folder`; where each is now."""
         s3 = self.session.client("s3", config=CLIENT_CONFIG)
         # A stack undoes its runs itself.
-        places = {name: _place(url) for name, url in status["files"].items() if name != "undo"}
-        stem = places["log"][1].rpartition("/")[2].partition(".")[0]
+        places = {name: Location.at(url) for name, url in status["files"].items() if name != "undo"}
+        stem = places["log"].key.rpartition("/")[2].partition(".")[0]
         found = {}
-        for name, (bucket, key) in places.items():
-            ending = key.rpartition("/")[2].partition(".")[2]
+        for name, place in places.items():
+            ending = place.key.rpartition("/")[2].partition(".")[2]
             file = folder / (f"{stem}.{ending}" if name == "log" else f"{stem}.{name}.{ending}")
             with _told("s3:GetObject"):
-                s3.download_file(bucket, key, str(file))
+                s3.download_file(place.bucket, place.key, str(file))
             found[name] = str(file)
         return found
 
@@ -115,11 +115,6 @@ def _outputs(name: str, session: boto3.Session) -> dict[str, str]:
         return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
 
-def _place(url: str) -> tuple[str, str]:
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
 @contextmanager
 def _told(action: str) -> Iterator[None]:
     """Turn what AWS refuses into one sentence with the remedy."""
@@ -134,7 +129,4 @@ def _told(action: str) -> Iterator[None]:
     except S3UploadFailedError as error:
         raise Refused(f"These credentials may not {action}, or it failed: {error}") from None
     except BotoCoreError as error:
-        raise Refused(
-            f"AWS cannot be used: {error} Set up credentials and region as for the AWS CLI "
-            "(`aws configure`, or AWS_PROFILE and AWS_REGION)."
-        ) from None
+        raise Refused(f"AWS cannot be used: {error} {CREDENTIALS_HINT}") from None

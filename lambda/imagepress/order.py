@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from imagepress.errors import Refused
 from imagepress.settings import check_action, check_event, read_metadata
@@ -26,6 +26,12 @@ class Location:
     bucket: str
     key: str
     version_id: str | None = None
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """The object at `s3://bucket/key`."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        return cls(bucket, key)
 
     @property
     def url(self) -> str:
@@ -107,15 +113,13 @@ def direct_wish(event: Mapping[str, Any], trigger_bucket: str, readable: Sequenc
     if "csv_path" not in values:
         raise Refused(MISSING_CSV_PATH)
     path = values["csv_path"]
-    bucket, key = trigger_bucket, path
-    if path.startswith("s3://"):
-        bucket, _, key = path.removeprefix("s3://").partition("/")
-    if bucket not in readable or not key:
+    csv = Location.at(path) if path.startswith("s3://") else Location(trigger_bucket, path)
+    if csv.bucket not in readable or not csv.key:
         raise Refused(
             f"csv_path is {path!r}; it must be a key in the trigger bucket or "
             f"s3://bucket/key with one of the buckets {', '.join(readable)}."
         )
-    return Wish(values, Location(bucket, key))
+    return Wish(values, csv)
 
 
 def run_wish(event: Mapping[str, Any]) -> str:

@@ -26,6 +26,11 @@ class RunStatus(StrEnum):
     CANCELLED = "CANCELLED"
     ABORTED = "ABORTED"
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing changes any more: the rows are done, and the report is written."""
+        return self not in (RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.REPORTING)
+
 
 WORKING = (RunStatus.RUNNING, RunStatus.STOPPING)
 

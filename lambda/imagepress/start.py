@@ -17,7 +17,6 @@ from imagepress.order import Order, Wish, direct_wish, run_wish, upload_wish
 from imagepress.queues import Queue
 from imagepress.run import (
     GZIPPED_REPORT_ROWS,
-    WORKING,
     BucketFacts,
     Cursor,
     Listing,
@@ -127,7 +126,7 @@ class Starter:
             raise Refused(f"run_id: there is no run {wanted!r}.")
         if target.restores is not None:
             raise Refused(f"run_id: {wanted} is itself a restore; only a compression is undone.")
-        if target.status in (*WORKING, RunStatus.REPORTING):
+        if not target.status.has_ended:
             raise Refused(f"run_id: {wanted} is still {target.status}; cancel it or let it end.")
         undo = RunFiles.of(target).undo
         found = self.manifests.inspect(self.store.bucket, undo, None, extra=UNDO_COLUMNS)
