@@ -81,8 +81,8 @@ class DesktopRun:
 class Watcher(Protocol):
     """Who is told how a run goes."""
 
-    def begin(self, run: Run, rows: int) -> None:
-        """The run begins; it has so many rows."""
+    def begin(self, run: Run, count: Callable[[], int]) -> None:
+        """The run begins; `count` reads its list to its end to say how many rows it has."""
 
     def row(self, report: RowReport) -> None:
         """A row has come to its end, when it is its turn."""
@@ -148,7 +148,7 @@ def run(
                 watcher.row(report)
                 yield report
 
-        watcher.begin(plan, source.count())
+        watcher.begin(plan, source.count)
         summary = write_report(
             replace(facts_of(plan), billing=Billing(s3.meta.region_name)),
             reports(),

@@ -7,7 +7,7 @@ move the cursor or forge a line.
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imagepress import journal
@@ -24,8 +24,8 @@ LOOK_SECONDS = 10.0
 class Display(Protocol):
     """Is told how a run goes, here or in a deployed stack."""
 
-    def begin(self, run: Run, rows: int) -> None:
-        """A run of so many rows begins here."""
+    def begin(self, run: Run, count: Callable[[], int]) -> None:
+        """A run begins here; `count` takes a while to say how many rows it has."""
 
     def row(self, report: RowReport) -> None:
         """A row has come to its end here."""
@@ -47,7 +47,7 @@ class Lines:
         self._looked = -LOOK_SECONDS
         self._shown = ""
 
-    def begin(self, run: Run, rows: int) -> None:
+    def begin(self, run: Run, count: Callable[[], int]) -> None:
         """Nothing: the log's own first lines are in the file."""
 
     def row(self, report: RowReport) -> None:
@@ -73,9 +73,9 @@ class Lines:
 class Json:
     """One JSON object a line: a row's result each, at last the summary."""
 
-    def begin(self, run: Run, rows: int) -> None:
+    def begin(self, run: Run, count: Callable[[], int]) -> None:
         """The run's id, for whoever wants to stop or undo it."""
-        _print_json({"run_id": run.run_id, "rows": rows})
+        _print_json({"run_id": run.run_id, "rows": count()})
 
     def row(self, report: RowReport) -> None:
         """The row's result."""
@@ -103,10 +103,10 @@ class Live:
         self._totals = Totals()
         self._rows: int | None = None
 
-    def begin(self, run: Run, rows: int) -> None:  # noqa: ARG002 - its id is told at the end
+    def begin(self, run: Run, count: Callable[[], int]) -> None:  # noqa: ARG002 - its id is told at the end
         """Show the bar."""
-        self._rows = rows
-        self._open(rows)
+        self._rows = count()
+        self._open(self._rows)
 
     def row(self, report: RowReport) -> None:
         """Move the bar; a failure stays to be read."""

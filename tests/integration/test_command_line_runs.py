@@ -229,7 +229,7 @@ def test_a_terminal_shows_a_bar_and_failures_without_control_characters() -> Non
         "from imagepress.part import RowReport\n"
         "shown = display_for(as_json=False)\n"
         "assert isinstance(shown, Live)\n"
-        "shown.begin(None, 2)\n"
+        "shown.begin(None, lambda: 2)\n"
         "shown.row(RowReport(RowResult(row=1, path='a.jpg', outcome=Outcome.COMPRESSED,"
         " bytes_before=3000000, bytes_after=1000000), ()))\n"
         "shown.row(RowReport(RowResult(row=2, path='evil\\x1b[2Jkey', outcome=Outcome.FAILED,"
