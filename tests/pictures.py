@@ -71,6 +71,12 @@ def jpeg(picture: Image.Image | None = None, quality: int = 95, **options: Any) 
     return encoded(picture or photograph(), "JPEG", quality=quality, **options)
 
 
+def broken_jpeg(data: bytes) -> bytes:
+    """A JPEG with what is no code in the usual tables: libjpeg goes on in silence, jpegli stops."""
+    middle = (data.rindex(b"\xff\xda") + len(data)) // 2
+    return data[:middle] + b"\xff\x00" * 40 + data[middle + 80 :]
+
+
 def png(picture: Image.Image | None = None, **options: Any) -> bytes:
     """A PNG file that is packed badly, so that there is something to gain."""
     return encoded(picture or photograph(), "PNG", **{"compress_level": 1, **options})

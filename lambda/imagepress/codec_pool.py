@@ -17,6 +17,7 @@ from imagepress.codec_protocol import (
     CodecRequest,
     Encoded,
     SampleRequest,
+    is_last,
     reply_from_line,
     sample_from_line,
 )
@@ -109,6 +110,8 @@ class _CodecProcess:
             ) from None
         if not line.endswith(b"\n"):
             raise self._crashed()
+        if is_last(line):
+            self.end()
         return line
 
     def end(self) -> None:

@@ -10,12 +10,15 @@ import os
 import resource
 import signal
 import sys
+import threading
 
 from imagepress.codec_protocol import reply_to_line, request_from_line
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.outcome import FailureCode
 
 PR_SET_PDEATHSIG = 1
+# A decoder that cannot return from an error leaves a thread behind.
+MOST_THREADS = 64
 SINGLE_THREADED = ("RAYON_NUM_THREADS", "VIPS_CONCURRENCY")
 SELF = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
 BOOT = SELF + "from imagepress.codec_process import main; main(int(sys.argv[2]))"
@@ -38,7 +41,8 @@ def main(memory_limit: int) -> None:
         try:
             replies.write(reply_to_line(answer(request)))
         except (RowSkipped, RowFailed) as outcome:
-            replies.write(reply_to_line(outcome))
+            is_last = threading.active_count() > MOST_THREADS
+            replies.write(reply_to_line(outcome, is_last=is_last))
         except MemoryError:
             message = "The picture does not fit into the function's memory."
             replies.write(reply_to_line(RowFailed(FailureCode.TOO_LARGE_FOR_MEMORY, message)))

@@ -94,17 +94,25 @@ def request_from_line(line: bytes) -> CodecRequest | SampleRequest:
     return kind.from_line(line)
 
 
-def reply_to_line(reply: Encoded | Sample | RowSkipped | RowFailed) -> bytes:
-    """A result, or the outcome that ended the row, as one line."""
+def reply_to_line(
+    reply: Encoded | Sample | RowSkipped | RowFailed, *, is_last: bool = False
+) -> bytes:
+    """A result, or the outcome that ended the row, as one line; `is_last` asks to be ended."""
     match reply:
         case Encoded():
-            return _to_line({"encoded": asdict(reply)})
+            values: dict[str, Any] = {"encoded": asdict(reply)}
         case Sample():
-            return _to_line({"sample": reply.to_json()})
+            values = {"sample": reply.to_json()}
         case RowSkipped():
-            return _to_line({"skipped": reply.reason, "message": str(reply)})
+            values = {"skipped": reply.reason, "message": str(reply)}
         case RowFailed():
-            return _to_line({"failed": reply.code, "message": str(reply)})
+            values = {"failed": reply.code, "message": str(reply)}
+    return _to_line({**values, "is_last": True} if is_last else values)
+
+
+def is_last(line: bytes) -> bool:
+    """Whether the codec process wants to be ended after this reply."""
+    return "is_last" in json.loads(line)
 
 
 def reply_from_line(line: bytes) -> Encoded:

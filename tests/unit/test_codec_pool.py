@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from imagepress.codec_pool import CodecPool
+from imagepress.codec_process import MOST_THREADS
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import read_header
@@ -21,6 +22,7 @@ from imagepress.outcome import FailureCode, SkipReason
 from tests.pictures import (
     PNG_SIGNATURE,
     animated_png,
+    broken_jpeg,
     decoded,
     encoded,
     jpeg,
@@ -170,6 +172,18 @@ def test_a_damaged_picture_is_no_fault_of_the_process(pool: CodecPool, tmp_path:
     pid = only_child()
     assert works(pool, tmp_path)
     assert only_child() == pid
+
+
+def test_a_process_full_of_stopped_threads_is_replaced(pool: CodecPool, tmp_path: Path) -> None:
+    request = request_for(tmp_path, broken_jpeg(jpeg()))
+
+    pids = set()
+    for _ in range(MOST_THREADS + 10):
+        assert failure(pool, request).code is FailureCode.CORRUPT_IMAGE
+        pids |= children()
+
+    assert len(pids) == 2
+    assert works(pool, tmp_path)
 
 
 def test_a_result_that_cannot_be_saved_is_no_fault_of_the_process(
@@ -439,6 +453,7 @@ def test_no_process_outlives_its_parent(tmp_path: Path, end: str) -> None:
 import os, sys
 sys.path[:] = {sys.path!r}
 from imagepress.codec_pool import CodecPool
+from imagepress.codec_process import MOST_THREADS
 from imagepress.codec_protocol import CodecRequest
 pool = CodecPool(1, {MEMORY})
 pool.encode(CodecRequest.from_line({request.to_line()!r}), {SECONDS})

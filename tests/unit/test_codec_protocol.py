@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepress.codec_protocol import CodecRequest, Encoded, reply_from_line, reply_to_line
+from imagepress.codec_protocol import (
+    CodecRequest,
+    Encoded,
+    is_last,
+    reply_from_line,
+    reply_to_line,
+)
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import ImageFormat, ImageHeader
 from imagepress.outcome import FailureCode, SkipReason
@@ -69,3 +75,10 @@ def test_any_message_is_one_line(message: str) -> None:
 
     assert line.count(b"\n") == 1
     assert json.loads(line)["message"] == message
+
+
+def test_a_process_may_ask_to_be_ended() -> None:
+    failed = RowFailed(FailureCode.CORRUPT_IMAGE, "is_last")
+
+    assert is_last(reply_to_line(failed, is_last=True))
+    assert not is_last(reply_to_line(failed))

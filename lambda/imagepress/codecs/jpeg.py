@@ -53,11 +53,12 @@ def compress_jpeg(request: CodecRequest) -> Encoded:
     refuse_what_would_be_lost(data, parts)
     picture = fidelity.load(source, header)
     if picture.mode in ("RGB", "L"):
-        fidelity.check_jpeg_source(picture, data)
+        means = picture.reduce(fidelity.BLOCK)
+        fidelity.check_jpeg_source(means, data, parts.frame.sampling)
         if quality < LOSSLESS_QUALITY and has_spare_quality(data, parts, quality):
             for candidate in _candidates(picture, data, parts, quality, request.effort):
                 output.write_bytes(candidate.data)
-                if _is_faithful(picture, output, candidate, header, quality):
+                if _is_faithful(picture, means, output, candidate, header, quality):
                     return candidate.encoded
     output.write_bytes(_transcode(data))
     fidelity.verify(picture, output, header, quality=None)
@@ -131,7 +132,12 @@ def _by_libjpeg(picture: Image.Image, quality: int, effort: Effort) -> _Candidat
 
 
 def _is_faithful(
-    picture: Image.Image, output: Path, candidate: _Candidate, header: ImageHeader, quality: int
+    picture: Image.Image,
+    means: Image.Image,
+    output: Path,
+    candidate: _Candidate,
+    header: ImageHeader,
+    quality: int,
 ) -> bool:
     """Whether a decoder that is not the encoder's own sees `picture` in `output`.
 
@@ -141,10 +147,11 @@ def _is_faithful(
         if min(picture.size) < NARROW:
             fidelity.verify(picture, output, header, quality=quality)
         else:
-            before = picture.reduce(fidelity.BLOCK)
-            fidelity.verify_thumbnail(before, output, header, quality=quality)
+            fidelity.verify_thumbnail(means, output, header, quality=quality)
         if candidate.encoded.encoder != "jpegli":
-            fidelity.verify_jpeg_elsewhere(picture, candidate.data, quality=quality)
+            fidelity.verify_jpeg_elsewhere(
+                means, candidate.data, jpeg_choice.LIBJPEG_SAMPLING, quality=quality
+            )
     except RowFailed as failed:
         if failed.code is FailureCode.UNFAITHFUL:
             return False

@@ -33,6 +33,9 @@ _PLANS: Final = {
     Effort.SMALL: _Plan(trials=6, slack=0.25, everything=True),
 }
 
+LIBJPEG_SAMPLING: Final = ((2, 2), (1, 1), (1, 1))
+"""How `encode_by_libjpeg` samples colours."""
+
 WHOLE_PIXELS: Final = 700_000
 _BANDS: Final = 8
 _BAND_STEP: Final = 16

@@ -7,7 +7,7 @@ end of the process at an error.
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from ctypes import addressof, byref, c_char_p, c_int, c_long, c_size_t, c_void_p
+from ctypes import addressof, byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +21,12 @@ ROWS: Final = 64
 _ABI: Final = 62
 _STRUCTURE_BYTES: Final = 632
 _WARNINGS_OFFSET: Final = 128
-_MODES: Final = {1: "L", 3: "RGB"}
+MODES: Final = {1: "L", 3: "RGB"}
 
 _SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
     "CreateDecompress": ((c_void_p, c_int, c_size_t), None),
     "stdio_src": ((c_void_p, c_void_p), None),
+    "mem_src": ((c_void_p, c_char_p, c_ulong), None),
     "read_header": ((c_void_p, c_int), c_int),
     "start_decompress": ((c_void_p,), c_int),
     "read_scanlines": ((c_void_p, c_void_p, ctypes.c_uint), ctypes.c_uint),
@@ -35,7 +36,7 @@ _SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
 }
 
 
-class _Decompressor(ctypes.Structure):
+class Decompressor(ctypes.Structure):
     """The beginning of `jpeg_decompress_struct`."""
 
     _fields_: ClassVar = [
@@ -46,7 +47,16 @@ class _Decompressor(ctypes.Structure):
         ("image_width", ctypes.c_uint),
         ("image_height", ctypes.c_uint),
         ("num_components", c_int),
-        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - 68)),
+        ("_colour_spaces", c_int * 2),
+        ("scale_num", ctypes.c_uint),
+        ("scale_denom", ctypes.c_uint),
+        ("_output_gamma", ctypes.c_double),
+        ("_modes_and_colormap", c_int * 12),
+        ("output_width", ctypes.c_uint),
+        ("output_height", ctypes.c_uint),
+        ("_out_color_components", c_int),
+        ("output_components", c_int),
+        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - 152)),
     ]
 
 
@@ -68,18 +78,16 @@ class Reader:
     """Reads the JPEG in `file`, RGB or grey; to be closed by `with`."""
 
     def __init__(self, file: Path) -> None:
-        self._library = _library()
+        self._library = whole_library()
         self._opened = ExitStack()
         self._handler = jpegli.error_handler(self._library)
-        self._decompressor = _Decompressor()
-        self._decompressor.err = addressof(self._handler)
+        self._decompressor = decompressor(self._library, self._handler)
         reference = byref(self._decompressor)
-        self._library.jpegli_CreateDecompress(reference, _ABI, _STRUCTURE_BYTES)
         self._opened.callback(self._library.jpegli_destroy_decompress, reference)
         self._library.jpegli_stdio_src(reference, _opened(self._opened, file, b"rb"))
         self._library.jpegli_read_header(reference, 1)
         self.size = (self._decompressor.image_width, self._decompressor.image_height)
-        self.mode = _MODES[self._decompressor.num_components]
+        self.mode = MODES[self._decompressor.num_components]
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +112,20 @@ class Reader:
     @property
     def warnings(self) -> int:
         """How often something was wrong in the file so far."""
-        return c_long.from_buffer(self._handler, _WARNINGS_OFFSET).value
+        return warnings(self._handler)
+
+
+def decompressor(library: ctypes.CDLL, handler: "ctypes.Array[ctypes.c_char]") -> Decompressor:
+    """A new one; to be given back by `jpegli_destroy_decompress`."""
+    created = Decompressor()
+    created.err = addressof(handler)
+    library.jpegli_CreateDecompress(byref(created), _ABI, _STRUCTURE_BYTES)
+    return created
+
+
+def warnings(handler: "ctypes.Array[ctypes.c_char]") -> int:
+    """How often something was wrong so far in what this error handler belongs to."""
+    return c_long.from_buffer(handler, _WARNINGS_OFFSET).value
 
 
 def write(
@@ -116,7 +137,7 @@ def write(
     segments: Sequence[tuple[int, bytes]],
 ) -> None:
     """Write a JPEG of these rows, with metadata `segments` (marker, payload) before the picture."""
-    library = _library()
+    library = whole_library()
     with ExitStack() as opened, jpegli.compressing(library) as compressor:
         reference = byref(compressor)
         library.jpegli_stdio_dest(reference, _opened(opened, file, b"wb"))
@@ -143,7 +164,8 @@ def _closed(stream: int, file: Path) -> None:
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def whole_library() -> ctypes.CDLL:
+    """The tested library, with what reading and streams take."""
     library = jpegli.tested_library()
     try:
         for name, (arguments, result) in _SIGNATURES.items():
