@@ -7,7 +7,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from imagepress import jpeg_structure
 from imagepress.codec_protocol import CodecRequest, Encoded
-from imagepress.codecs import jpeg_choice, jpegli
+from imagepress.codecs import jpeg_choice, jpeg_sample, jpegli
 from imagepress.codecs.jpeg import QUALITY_MARGIN, compress_jpeg
 from imagepress.codecs.jpegli import Scans
 from imagepress.codecs.similarity import SimilarityUnavailableError
@@ -335,7 +335,7 @@ def test_jpegli_encodes_what_libjpeg_would(press: Press) -> None:
     ("module", "error"),
     [
         (jpegli, jpegli.JpegliUnavailableError("gone")),
-        (jpeg_choice, SimilarityUnavailableError("gone")),
+        (jpeg_sample, SimilarityUnavailableError("gone")),
     ],
 )
 def test_libjpeg_serves_where_jpegli_or_the_measure_is_missing(

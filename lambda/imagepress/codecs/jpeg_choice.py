@@ -1,14 +1,14 @@
 """The fewest bytes at which jpegli's picture looks as good as libjpeg's at the quality asked for.
 
 No fixed setting does that for every picture: what is safe for all is larger than libjpeg's files.
-So a few trials find, for each picture, the largest loss that still is as good: they code the
-picture, or bands of it where it is big, and compare its SSIMULACRA2 with what libjpeg (as Pillow
-calls it, 4:2:0) reaches on the same pixels. Where the whole picture was tried that is a proof;
-bands stand for the rest of it within a margin, which was measured.
+So for each picture one or two trials on a sample of it tell the largest loss that still is as good:
+its SSIMULACRA2 is compared with what libjpeg (as Pillow calls it, 4:2:0) reaches on the same
+pixels. A trial that comes near that score is not repeated: the rest is calculated. What may be
+wrong with that, and with the sample, is in the margins, which were measured.
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import exp, log
 from typing import Final
@@ -16,35 +16,51 @@ from typing import Final
 from PIL import Image
 
 from imagepress.codecs import jpegli
+from imagepress.codecs.jpeg_sample import Sample, pieces_of
 from imagepress.codecs.jpegli import Coding, Sampling, Scans
-from imagepress.codecs.similarity import Reference
 from imagepress.effort import Effort
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    trials: int
+    """How hard to search.
+
+    `pixels` of a picture are tried at most, where it is not a usual one; if these are all of it,
+    the goal is `margin` over libjpeg's score. Points to spare may be left up to `slack`.
+    """
+
+    pixels: int
+    margin: float
     slack: float
     everything: bool
 
 
 _PLANS: Final = {
-    Effort.BALANCED: _Plan(trials=6, slack=0.6, everything=False),
-    Effort.SMALL: _Plan(trials=6, slack=0.25, everything=True),
+    Effort.BALANCED: _Plan(pixels=350_000, margin=0.0, slack=0.6, everything=False),
+    Effort.SMALL: _Plan(pixels=450_000, margin=-0.2, slack=0.25, everything=True),
 }
 
 LIBJPEG_SAMPLING: Final = ((2, 2), (1, 1), (1, 1))
 """How `encode_by_libjpeg` samples colours."""
 
-WHOLE_PIXELS: Final = 700_000
-_BANDS: Final = 8
-_BAND_STEP: Final = 16
-_SHARE: Final = 0.14
-_SMALLEST_SAMPLE: Final = 350_000
+_TRIALS: Final = 6
 
-# How far above libjpeg's score a trial has to be. Bands were off by up to 0.9 of the whole.
-_WHOLE_MARGIN: Final = -0.25
-_BANDS_MARGIN: Final = {1: 2.0, 30: 0.8, 50: 0.7, 70: 0.6, 80: 0.15, 100: 0.15}
+# Of usual pictures this share of the pixels is tried, within limits.
+_SHARE: Final = 1 / 8
+_FEWEST: Final = 150_000
+_MOST: Final = 400_000
+
+# So many points from the goal the rest may be calculated. But the score falls in steps, where a
+# number in the quantisation table changes. They are large where the numbers are small, at a high
+# quality; in smooth pictures, those that libjpeg needs few bits a pixel for, as banding; where
+# the chroma is what was damaged; and in small pictures. There nothing is calculated.
+_NEAR_GOAL: Final = 1.5
+_EVEN_QUALITY: Final = 82
+_SMOOTH_BITS: Final = 0.65
+_FEW_PIXELS: Final = 65_536
+
+# How far above libjpeg's score a sample has to be.
+_SAMPLE_MARGIN: Final = {1: 2.0, 30: 0.9, 50: 0.8, 70: 0.8, 80: 0.6, 100: 0.5}
 
 # For a quality, measured: the distance at which half of all pictures are as good as libjpeg's,
 # and libjpeg's score below which thinning out the chroma is what did the damage.
@@ -70,9 +86,9 @@ _POOR_SCORE: Final = {
     90: 86.0,
     100: 98.0,
 }
-# Grey pictures bear that much more. Where a search begins: a little on the safe side.
+# Grey pictures bear that much more, smooth ones less.
 _GREY_DISTANCE: Final = 1.35
-_FIRST: Final = 0.96
+_SMOOTH_DISTANCE: Final = 0.7
 _STRAINED: Final = 0.55
 # Choices for one quality differ by this factor from picture to picture.
 _NEAR: Final = 0.5
@@ -80,33 +96,58 @@ _NEAR: Final = 0.5
 _ADAPTIVE_DISTANCE: Final = 0.8
 _HALF_ACROSS_DISTANCE: Final = 1.4
 _FULL_DISTANCE: Final = 1.8
-_SLOPE: Final = 5.6
-_SLOPE_POWER: Final = 0.8
+# Points that a picture loses where the logarithm of the distance grows by 1, fitted to 2,000
+# searches: by what it has lost already, and the distance.
+_SLOPE: Final = 1.54
+_SLOPE_BY_LOSS: Final = 0.62
+_SLOPE_BY_DISTANCE: Final = 0.27
+_STEEPER: Final = 2.5
+# For what is not tried any more the slope is taken to be worse by this share.
+_CAUTION: Final = 0.25
 _LONGEST_STEP: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of `coding`: its score is the goal + `gain`."""
+    """What came of `coding`: SSIMULACRA2, and by how much it is over the goal."""
 
     coding: Coding
+    score: float
     gain: float
 
     @property
     def passed(self) -> bool:
         return self.gain >= 0
 
+    @property
+    def place(self) -> float:
+        return log(self.coding.distance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The largest loss that should be as good, if `passed`; else what was tried last."""
+
+    coding: Coding
+    passed: bool
+
 
 def choose(picture: Image.Image, quality: int, effort: Effort) -> Coding | None:
     """The coding for `picture` (RGB or L); None where libjpeg's file is as small as any."""
-    whole = picture.width * picture.height <= WHOLE_PIXELS
-    samples = [picture] if whole else list(_bands(picture))
-    return _Search(samples, quality, _PLANS[effort], whole=whole).best()
+    plan = _PLANS[effort]
+    pixels = picture.width * picture.height
+    few = min(max(int(pixels * _SHARE), _FEWEST), _MOST)
+    if not plan.everything:
+        found = _Search(picture, few, quality, plan).usual()
+        if found is not None:
+            return found
+    return _Search(picture, max(few, plan.pixels), quality, plan).best()
 
 
-def choose_by_bands(bands: list[Image.Image], quality: int) -> Coding | None:
-    """The coding for a picture, of which only `bands` are at hand; None where none is as good."""
-    return _Search(bands, quality, _PLANS[Effort.BALANCED], whole=False).plain()
+def choose_plain(picture: Image.Image, quality: int) -> Coding | None:
+    """The coding for what `picture` is a part of; None where none is as good as libjpeg's."""
+    plan = _PLANS[Effort.BALANCED]
+    return _Search(picture, _MOST, quality, plan).plain()
 
 
 def is_near(distance: float, quality: int) -> bool:
@@ -115,50 +156,57 @@ def is_near(distance: float, quality: int) -> bool:
 
 
 class _Search:
-    def __init__(
-        self, samples: list[Image.Image], quality: int, plan: _Plan, *, whole: bool
-    ) -> None:
-        self._samples = samples
-        self._references = [Reference(sample) for sample in self._samples]
+    def __init__(self, picture: Image.Image, pixels: int, quality: int, plan: _Plan) -> None:
+        pieces = pieces_of(picture, pixels)
+        self._sample = Sample(pieces)
         self._quality = quality
         self._plan = plan
         self._typical = _interpolated(_TYPICAL_DISTANCE, quality)
-        if samples[0].mode == "L":
+        if picture.mode == "L":
             self._typical *= _GREY_DISTANCE
-        self._libjpeg_score = self._score(
-            encode_by_libjpeg(sample, quality, optimize=False) for sample in self._samples
-        )
-        margin = _WHOLE_MARGIN if whole else _interpolated(_BANDS_MARGIN, quality)
+        file = encode_by_libjpeg(self._sample.picture, quality, optimize=False)
+        self._libjpeg_score = self._sample.score(file)
+        whole = len(pieces) == 1
+        margin = plan.margin if whole else _interpolated(_SAMPLE_MARGIN, quality)
         self._goal = self._libjpeg_score + margin
+        self._smooth = 8 * len(file) < _SMOOTH_BITS * self._sample.pixels
+        if self._smooth:
+            self._typical *= _SMOOTH_DISTANCE
+        poor = self._libjpeg_score < _interpolated(_POOR_SCORE, quality)
+        self._poor = poor and picture.mode == "RGB"
+
+    def usual(self) -> Coding | None:
+        """The coding of a picture that is as most are; None of others, which need a closer look."""
+        if self._smooth or self._poor:
+            return None
+        uneven = self._sample.pixels < _FEW_PIXELS or self._quality > _EVEN_QUALITY
+        near = 0 if uneven else _NEAR_GOAL
+        found = self._largest(Coding(_bounded(self._typical)), near)
+        return found.coding if found.passed and not self._strained(found.coding) else None
 
     def best(self) -> Coding | None:
         """The coding of the smallest file, of all kinds that are worth a search."""
-        codings = [trial.coding for trial in self._candidates() if trial.passed]
+        codings = [found.coding for found in self._candidates() if found.passed]
         if len(codings) == 1 and not self._strained(codings[0]):
             return codings[0]
         sizes = {coding: self._size(coding) for coding in codings}
         best = min(sizes, key=lambda coding: sizes[coding], default=None)
-        libjpeg = sum(
-            len(encode_by_libjpeg(sample, self._quality, progressive=True))
-            for sample in self._samples
-        )
-        return best if best and sizes[best] < libjpeg else None
+        libjpeg = encode_by_libjpeg(self._sample.picture, self._quality, progressive=True)
+        return best if best and sizes[best] < len(libjpeg) else None
 
     def plain(self) -> Coding | None:
         """The coding of the first kind that is good enough."""
-        passed = (trial.coding for trial in self._candidates() if trial.passed)
+        passed = (found.coding for found in self._candidates() if found.passed)
         return next(passed, None)
 
-    def _candidates(self) -> Iterator[_Trial]:
-        first = self._largest(Coding(_bounded(self._typical * _FIRST)))
+    def _candidates(self) -> Iterator[_Found]:
+        first = self._largest(Coding(_bounded(self._typical)))
         yield first
         if self._plan.everything:
             distance = first.coding.distance * _ADAPTIVE_DISTANCE
             yield self._largest(Coding(_bounded(distance), adaptive=True))
-        poor = self._libjpeg_score < _interpolated(_POOR_SCORE, self._quality)
-        if self._samples[0].mode == "RGB" and (
-            poor or not first.passed or self._strained(first.coding)
-        ):
+        colours = self._sample.picture.mode == "RGB"
+        if self._poor or (colours and (not first.passed or self._strained(first.coding))):
             yield self._largest(
                 Coding(_bounded(self._typical * _HALF_ACROSS_DISTANCE), Sampling.HALF_ACROSS)
             )
@@ -169,55 +217,60 @@ class _Search:
         """Whether far less loss is needed than usual: something else may do better."""
         return coding.distance < _STRAINED * self._typical
 
-    def _largest(self, coding: Coding) -> _Trial:
-        """The trial of `coding`'s kind with the largest distance that passed, else the last."""
+    def _largest(self, coding: Coding, near: float = 0) -> _Found:
+        """The coding of this kind with the largest distance that should pass.
+
+        Of a trial that is not farther than `near` from the goal the rest is calculated.
+        """
         trials: list[_Trial] = []
-        while True:
+        while len(trials) < _TRIALS:
             trials.append(self._try(coding))
-            passed = [trial for trial in trials if trial.passed]
-            spare = min((trial.gain for trial in passed), default=None)
-            if spare is not None and spare <= self._plan.slack * max(1, len(trials) - 1):
+            gain = trials[-1].gain
+            if near and abs(gain) <= near:
+                distance = _calculated(trials, aim=0, caution=_CAUTION)
+                return _Found(replace(coding, distance=distance), passed=True)
+            if 0 <= gain <= self._plan.slack * max(1, len(trials) - 1):
                 break
-            if len(trials) >= self._plan.trials:
+            aim = 0 if near else self._plan.slack / 3
+            coding = replace(coding, distance=_calculated(trials, aim))
+            if coding == trials[-1].coding:
                 break
-            distance = _next_distance(trials, self._plan.slack / 3)
-            if distance == coding.distance:
-                break
-            coding = replace(coding, distance=distance)
-        return max(passed, key=lambda trial: trial.coding.distance, default=trials[-1])
+        passed = [trial for trial in trials if trial.passed]
+        best = max(passed, key=lambda trial: trial.coding.distance, default=trials[-1])
+        return _Found(best.coding, best.passed)
 
     def _try(self, coding: Coding) -> _Trial:
-        score = self._score(jpegli.encode(sample, coding, Scans.QUICK) for sample in self._samples)
-        return _Trial(coding, score - self._goal)
-
-    def _score(self, files: Iterable[bytes]) -> float:
-        scores = [
-            reference.score(_decoded(file))
-            for reference, file in zip(self._references, files, strict=True)
-        ]
-        return sum(scores) / len(scores)
+        score = self._sample.score(jpegli.encode(self._sample.picture, coding, Scans.QUICK))
+        return _Trial(coding, score, score - self._goal)
 
     def _size(self, coding: Coding) -> int:
-        return sum(len(jpegli.encode(sample, coding, Scans.SPLIT)) for sample in self._samples)
+        return len(jpegli.encode(self._sample.picture, coding, Scans.SPLIT))
 
 
-def _next_distance(trials: list[_Trial], aim: float) -> float:
-    """Where the gain should be `aim`: between what passed and failed, else past the last trial."""
-    passed = max((t for t in trials if t.passed), key=lambda t: t.coding.distance, default=None)
-    failed = min((t for t in trials if not t.passed), key=lambda t: t.coding.distance, default=None)
-    if passed and failed and passed.coding.distance < failed.coding.distance:
-        low, high = log(passed.coding.distance), log(failed.coding.distance)
-        share = (passed.gain - aim) / (passed.gain - failed.gain)
-        return exp(low + (high - low) * min(max(share, 0.15), 0.85))
+def _calculated(trials: list[_Trial], aim: float, caution: float = 0.0) -> float:
+    """The distance at which the gain should be `aim`, by what the trials came to.
+
+    With `caution` rather a little more than that.
+    """
     last = trials[-1]
-    distance = last.coding.distance
-    slope = _SLOPE * distance**_SLOPE_POWER
+    slope = (
+        _SLOPE
+        * max(100 - last.score, 1) ** _SLOPE_BY_LOSS
+        * last.coding.distance**_SLOPE_BY_DISTANCE
+    )
     if len(trials) > 1:
         before = trials[-2]
-        seen = (before.gain - last.gain) / (log(distance) - log(before.coding.distance))
-        slope = min(max(seen, slope / 2), slope * 2)
-    step = max(min((last.gain - aim) / slope, _LONGEST_STEP), -_LONGEST_STEP)
-    return _bounded(distance * exp(step))
+        seen = (before.gain - last.gain) / (last.place - before.place)
+        slope = min(max(seen, slope / _STEEPER), slope * _STEEPER)
+    spare = last.gain - aim
+    slope *= 1 + caution if spare > 0 else 1 - caution
+    place = last.place + min(max(spare / slope, -_LONGEST_STEP), _LONGEST_STEP)
+    # Between the trials that passed and those that did not, if there are both.
+    low = max((trial.place for trial in trials if trial.passed), default=None)
+    high = min((trial.place for trial in trials if not trial.passed), default=None)
+    if low is not None and high is not None and low < high and not low < place < high:
+        place = (low + high) / 2
+    return _bounded(exp(place))
 
 
 def _bounded(distance: float) -> float:
@@ -233,20 +286,6 @@ def _interpolated(table: dict[int, float], quality: int) -> float:
     return table[low] + (table[high] - table[low]) * (quality - low) / (high - low)
 
 
-def _bands(picture: Image.Image) -> Iterator[Image.Image]:
-    """A fifth of the picture, more of a small one, in bands that lie evenly over it.
-
-    They stay apart: coded as one picture, the chroma would suffer at the seams.
-    """
-    width, height = picture.size
-    share = max(_SHARE, _SMALLEST_SAMPLE / (width * height))
-    rows = max(_BAND_STEP, round(height * share / _BANDS / _BAND_STEP) * _BAND_STEP)
-    for band in range(min(_BANDS, height // rows)):
-        # On the grid of the source's blocks.
-        top = int(((band + 0.5) * height / _BANDS - rows / 2) / _BAND_STEP) * _BAND_STEP
-        yield picture.crop((0, top, width, top + rows))
-
-
 def encode_by_libjpeg(
     picture: Image.Image, quality: int, *, progressive: bool = False, optimize: bool = True
 ) -> bytes:
@@ -260,9 +299,3 @@ def encode_by_libjpeg(
     bare.info = {}
     bare.save(buffer, "JPEG", quality=quality, optimize=optimize, progressive=progressive)
     return buffer.getvalue()
-
-
-def _decoded(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-        picture.load()
-    return picture

@@ -4,7 +4,6 @@ How much may be lost is tried on a few bands of it. The result is decoded by lib
 eighth of the size, for which it reads everything there is, and compared with the source's.
 """
 
-from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def recode_jpeg(request: CodecRequest) -> Encoded:
         segments = _metadata(data, parts)
     before = fidelity.thumbnail(source, header)
     try:
-        coding = jpeg_choice.choose_by_bands(list(_bands(source)), quality)
+        coding = jpeg_choice.choose_plain(_bands(source), quality)
         if coding is not None:
             _recode(source, request.output, coding, segments)
     except (JpegliUnavailableError, SimilarityUnavailableError) as error:
@@ -72,7 +71,7 @@ def _metadata(data: mmap, parts: structure.JpegStructure) -> list[tuple[int, byt
     return carried if has_jfif else [(structure.APP0, JFIF[4:]), *carried]
 
 
-def _bands(source: Path) -> Iterator[Image.Image]:
+def _bands(source: Path) -> Image.Image:
     """Bands that lie evenly over the picture, on the grid of its blocks; all of a small one."""
     with jpegli_rows.Reader(source) as reader:
         width, height = reader.size
@@ -90,10 +89,8 @@ def _bands(source: Path) -> Iterator[Image.Image]:
             for row in range(some.count):
                 if any(start <= top + row < start + rows for start in tops):
                     kept += pixels[row * some.stride : (row + 1) * some.stride]
-                    if len(kept) == rows * some.stride:
-                        yield Image.frombytes(reader.mode, (width, rows), bytes(kept))
-                        kept.clear()
             top += some.count
+        return Image.frombytes(reader.mode, (width, rows * len(tops)), bytes(kept))
 
 
 def _recode(source: Path, output: Path, coding: Coding, segments: list[tuple[int, bytes]]) -> None:

@@ -42,11 +42,15 @@ class Reference:
 
     def score(self, other: Image.Image) -> float:
         """SSIMULACRA2 of `other`, of the same size; of a big one that of its worst tile."""
+        return min(self.scores(other))
+
+    def scores(self, other: Image.Image) -> list[float]:
+        """SSIMULACRA2 of each tile of `other`, of the same size; one unless it is big."""
         if other.size != self._size:
             raise ValueError(f"{other.size} pixels are compared with {self._size}")
-        return min(
+        return [
             _score(self._core, tile, _clip(self._core, other, box)) for box, tile in self._tiles
-        )
+        ]
 
 
 def require() -> None:
