@@ -9,8 +9,7 @@ from imagepress.runs import RunsTable
 from local import emulator
 from local.clients import Clients
 from local.deploy import deploy
-from local.layout import LOCAL
-from tests.e2e.instances import CONFIG, roomy_folder
+from tests.e2e.instances import ASSEMBLY, CONFIG, roomy_folder
 from tests.e2e.system import System
 
 
@@ -21,7 +20,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         roomy_folder(tmp_path_factory) as folder,
         emulator.instance(folder / "instance") as instance,
     ):
-        deployment = deploy(instance, LOCAL / "tests" / "cdk.out", CONFIG)
+        deployment = deploy(instance, ASSEMBLY, CONFIG)
         clients = Clients.of(instance)
         table = RunsTable(clients.dynamodb, deployment.runs_table)
         deployed = System(instance, clients, deployment, table)

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.layout import LOCAL
+
+ASSEMBLY = LOCAL / "tests" / "cdk.out"
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 2 << 30
 

@@ -17,15 +17,13 @@ from imagepress.runs import RunsTable
 from local import emulator
 from local.clients import Clients
 from local.deploy import Deployment, deploy_assembly, synthesise
-from local.layout import LOCAL
-from tests.e2e.instances import CONFIG, roomy_folder
+from local.emulator import Emulator
+from tests.e2e.instances import ASSEMBLY, CONFIG, roomy_folder
 from tests.e2e.system import FinishedRun, System
 from tests.pictures import jpeg, photograph, png
 
 pytestmark = pytest.mark.e2e
 
-# The code has been built there already, by or for the other tests.
-ASSEMBLY = LOCAL / "tests" / "cdk.out"
 OLD_VERSION = "0.0.1"
 NEW_CONFIG: dict[str, Any] = {
     **CONFIG,
@@ -50,36 +48,37 @@ class Updated:
 
 
 @pytest.fixture(scope="module")
-def updated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Updated]:
+def updated(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Updated]:
+    """The stack as the other tests have it, of an older version, is updated to another one."""
     with (
         roomy_folder(tmp_path_factory) as folder,
         emulator.instance(folder / "instance") as instance,
     ):
         old = folder / "old.cdk.out"
-        synthesise(ASSEMBLY, CONFIG)
         make_older(ASSEMBLY, old)
-        deployment = deploy_assembly(instance, old)
-        clients = Clients.of(instance)
-        system = System(
-            instance, clients, deployment, RunsTable(clients.dynamodb, deployment.runs_table)
-        )
-        old_resources = resources(system)
-        system.put("ended/0.jpg", jpeg())
-        ended = system.await_run(system.upload_csv("ended.csv", ["ended/0.jpg"]))
+        before = deployed(instance, old)
+        old_resources = resources(before)
+        before.put("ended/0.jpg", jpeg())
+        ended = before.await_run(before.upload_csv("ended.csv", ["ended/0.jpg"]))
 
         keys = [f"on/{number}.png" for number in range(ROWS)]
         for key in keys:
-            system.put(key, PICTURE)
-        run_id = system.upload_csv("on.csv", keys)
-        system.await_rows(run_id, 2)
-        held = hold_back(system)
+            before.put(key, PICTURE)
+        run_id = before.upload_csv("on.csv", keys)
+        before.await_rows(run_id, 2)
+        held = hold_back(before)
         synthesise(ASSEMBLY, NEW_CONFIG)
-        now = deploy_assembly(instance, ASSEMBLY)
-        let_go(system, held)
-        going_on = system.await_run(run_id)
-        newer = System(instance, clients, now, RunsTable(clients.dynamodb, now.runs_table))
-        yield Updated(newer, deployment, old_resources, ended, going_on, len(held))
-        assert newer.unexpected_denials() == []
+        now = deployed(instance, ASSEMBLY)
+        let_go(before, held)
+        going_on = before.await_run(run_id)
+        yield Updated(now, before.deployment, old_resources, ended, going_on, len(held))
+        assert now.unexpected_denials() == []
+
+
+def deployed(instance: Emulator, assembly: Path) -> System:
+    deployment = deploy_assembly(instance, assembly)
+    clients = Clients.of(instance)
+    return System(instance, clients, deployment, RunsTable(clients.dynamodb, deployment.runs_table))
 
 
 def make_older(assembly: Path, older: Path) -> None:
