@@ -12,13 +12,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import __version__
 from imagepress.aws_errors import CREDENTIALS_HINT
-from infra.app import STACK_ID
+from infra import STACK_ID, console_events
 from infra.config import CONTEXT_KEY, ConfigError, GivenBucket, StackConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 CDK = (ROOT / ".venv/bin/node", ROOT / ".local/cdk/node_modules/aws-cdk/bin/cdk")
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 LEAST_BOOTSTRAP = 6
+EVENT_COMMAND = ".venv/bin/python -m infra.console_events"
+EVENT_RIGHTS = (
+    "schemas:CreateRegistry, schemas:DescribeSchema, schemas:CreateSchema and schemas:UpdateSchema"
+)
 
 
 class NotReadyError(Exception):
@@ -67,7 +71,21 @@ def main() -> None:
     if not arguments.yes and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         sys.exit("Not deployed.")
     command = [*map(str, CDK), "deploy", "--require-approval", "never"]
-    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+    failed = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if failed:
+        sys.exit(failed)
+    print(events_for_the_console(boto3.Session()))
+
+
+def events_for_the_console(session: boto3.Session) -> str:
+    """Save them; what was done, or why not: the stack is deployed in any case."""
+    try:
+        return console_events.save(session)
+    except (BotoCoreError, ClientError, ValueError) as error:
+        return (
+            "Note: the stack is deployed, but no test events were saved for the Lambda console: "
+            f"{error} Whoever has the rights {EVENT_RIGHTS} can save them later: {EVENT_COMMAND}"
+        )
 
 
 def configuration(file: Path) -> StackConfig:
