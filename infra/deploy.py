@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import __version__
-from imagepress.aws_errors import CREDENTIALS_HINT
+from imagepress.aws_errors import CREDENTIALS_HINT, with_credentials_hint
 from infra import STACK_ID, console_events
 from infra.config import CONTEXT_KEY, ConfigError, GivenBucket, StackConfig
 
@@ -106,7 +106,7 @@ def look(session: boto3.Session, config: StackConfig) -> Plan:
         caller = session.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise NotReadyError(
-            f"AWS does not know these credentials: {error} {CREDENTIALS_HINT}"
+            f"AWS does not know these credentials: {with_credentials_hint(error)}"
         ) from None
     account, region = caller["Account"], session.region_name
     _check_bootstrap(session, account, region)

@@ -26,6 +26,10 @@ from imagepress.display import Display, display_for
 from imagepress.errors import Refused
 
 ALL_WELL, ROWS_FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
+CSV_ELSEWHERE = (
+    "csv_path is {!r}; without --stack it must be a file on this machine: fetch it first, with "
+    "`aws s3 cp`."
+)
 CLIENT_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 8},
     max_pool_connections=128,
@@ -52,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _here(asked: Arguments, display: Display) -> int:
     """A run on this machine."""
+    if (asked.csv_path or "").startswith("s3://"):
+        raise Refused(CSV_ELSEWHERE.format(asked.csv_path))
     if asked.resume:
         wish = desktop.resumed(asked.output_dir, asked.resume)
     else:
