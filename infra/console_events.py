@@ -16,6 +16,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress.aws_errors import error_code
+from imagepress.aws_session import aws_session
 from infra import STACK_ID
 
 REGISTRY = "lambda-testevent-schemas"
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m infra.console_events", description=__doc__)
     parser.add_argument("--remove", action="store_true", help="remove the function's saved events")
     try:
-        done = (remove if parser.parse_args().remove else save)(boto3.Session())
+        done = (remove if parser.parse_args().remove else save)(aws_session())
     except (BotoCoreError, ClientError, ValueError) as error:
         sys.exit(f"The console's test events were not changed: {error}")
     print(done)

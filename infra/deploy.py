@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import __version__
 from imagepress.aws_errors import CREDENTIALS_HINT, with_credentials_hint
+from imagepress.aws_session import aws_session
 from infra import STACK_ID, console_events
 from infra.config import CONTEXT_KEY, ConfigError, GivenBucket, StackConfig
 
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only say what would be done")
     arguments = parser.parse_args()
     try:
-        plan = look(boto3.Session(), configuration(ROOT / "cdk.json"))
+        plan = look(aws_session(), configuration(ROOT / "cdk.json"))
     except (NotReadyError, BotoCoreError) as why:
         sys.exit(f"Not deployed: {why}")
     print(plan)
@@ -74,7 +75,7 @@ def main() -> None:
     failed = subprocess.run(command, cwd=ROOT, check=False).returncode
     if failed:
         sys.exit(failed)
-    print(events_for_the_console(boto3.Session()))
+    print(events_for_the_console(aws_session()))
 
 
 def events_for_the_console(session: boto3.Session) -> str:

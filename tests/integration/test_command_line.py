@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 
 from imagepress import completion, desktop
@@ -27,14 +26,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command is called."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def line(stack: Stack, wire: Wire) -> Wire:
-    """The wire, on the command's own client."""
-    boto3.setup_default_session()
-    wire.attach(boto3._get_default_session()._session)
-    return wire
 
 
 @pytest.fixture
