@@ -64,7 +64,7 @@ bench: $(BENCH) $(BENCH_PICTURES) $(EMULATOR) ## compare the codecs with other t
 	@.local/bench/bin/python -m bench.codecs $(BENCH_OPTIONS)
 	@$(PYTHON) -m bench.scale $(BENCH_OPTIONS)
 
-screenshots: $(ENVIRONMENT) $(BROWSER) ## draw docs/report.png from what `make demo` has left
+screenshots: $(ENVIRONMENT) $(BROWSER) $(EMULATOR) $(PICTURES) ## draw docs/report.png from what `make demo` has left, and docs/terminal.png
 	@$(PYTHON) -m local.screenshots
 
 lint: $(ENVIRONMENT) ## ruff and strict mypy

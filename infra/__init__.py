@@ -8,3 +8,5 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "lambda"))
+
+STACK_ID = "imagepress"

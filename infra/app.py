@@ -5,11 +5,10 @@ import sys
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from infra import STACK_ID
 from infra.config import ConfigError, StackConfig
 from infra.packaging import Target, lambda_code
 from infra.stack import ImagepressStack
-
-STACK_ID = "imagepress"
 
 
 def main() -> None:

@@ -11,14 +11,19 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import __version__
-from imagepress.aws_errors import CREDENTIALS_HINT
-from infra.app import STACK_ID
+from imagepress.aws_errors import CREDENTIALS_HINT, with_credentials_hint
+from imagepress.aws_session import aws_session
+from infra import STACK_ID, console_events
 from infra.config import CONTEXT_KEY, ConfigError, GivenBucket, StackConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 CDK = (ROOT / ".venv/bin/node", ROOT / ".local/cdk/node_modules/aws-cdk/bin/cdk")
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 LEAST_BOOTSTRAP = 6
+EVENT_COMMAND = ".venv/bin/python -m infra.console_events"
+EVENT_RIGHTS = (
+    "schemas:CreateRegistry, schemas:DescribeSchema, schemas:CreateSchema and schemas:UpdateSchema"
+)
 
 
 class NotReadyError(Exception):
@@ -58,7 +63,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only say what would be done")
     arguments = parser.parse_args()
     try:
-        plan = look(boto3.Session(), configuration(ROOT / "cdk.json"))
+        plan = look(aws_session(), configuration(ROOT / "cdk.json"))
     except (NotReadyError, BotoCoreError) as why:
         sys.exit(f"Not deployed: {why}")
     print(plan)
@@ -67,7 +72,21 @@ def main() -> None:
     if not arguments.yes and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         sys.exit("Not deployed.")
     command = [*map(str, CDK), "deploy", "--require-approval", "never"]
-    sys.exit(subprocess.run(command, cwd=ROOT, check=False).returncode)
+    failed = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if failed:
+        sys.exit(failed)
+    print(events_for_the_console(aws_session()))
+
+
+def events_for_the_console(session: boto3.Session) -> str:
+    """Save them; what was done, or why not: the stack is deployed in any case."""
+    try:
+        return console_events.save(session)
+    except (BotoCoreError, ClientError, ValueError) as error:
+        return (
+            "Note: the stack is deployed, but no test events were saved for the Lambda console: "
+            f"{error} Whoever has the rights {EVENT_RIGHTS} can save them later: {EVENT_COMMAND}"
+        )
 
 
 def configuration(file: Path) -> StackConfig:
@@ -88,7 +107,7 @@ def look(session: boto3.Session, config: StackConfig) -> Plan:
         caller = session.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise NotReadyError(
-            f"AWS does not know these credentials: {error} {CREDENTIALS_HINT}"
+            f"AWS does not know these credentials: {with_credentials_hint(error)}"
         ) from None
     account, region = caller["Account"], session.region_name
     _check_bootstrap(session, account, region)

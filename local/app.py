@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_cdk import App, CliCredentialsStackSynthesizer
 
-from infra.app import STACK_ID
+from infra import STACK_ID
 from infra.config import CONTEXT_KEY, StackConfig
 from infra.packaging import Target, lambda_code
 from infra.stack import ImagepressStack

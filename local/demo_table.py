@@ -4,7 +4,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagepress.outcome import Outcome
+from imagepress.display import reasons_among
+from imagepress.outcome import FailureCode, Outcome, SkipReason
 from local.corpus import Row
 from local.demo_check import Result
 
@@ -38,17 +39,17 @@ def savings_table(corpus: Sequence[Row], results: Sequence[Result]) -> str:
 
 def summary_lines(summary: Mapping[str, Any]) -> str:
     """What `summary.json` says, in a few lines."""
-    outcomes = ", ".join(f"{count} {name.lower()}" for name, count in summary["outcomes"].items())
-    reasons = ", ".join(f"{count} {name}" for name, count in summary["reasons"].items())
+    counts, kinds = summary["outcomes"], {"SKIPPED": SkipReason, "FAILED": FailureCode}
+    reasons = {name: reasons_among(summary, kind) for name, kind in kinds.items()}
+    outcomes = ", ".join(
+        f"{count} {name.lower()}" + (f" ({reasons[name]})" if reasons.get(name) else "")
+        for name, count in counts.items()
+    )
     before, after = summary["bytes_before"] / 1e6, summary["bytes_after"] / 1e6
     quality = summary["parameters"]["perc_compression_quality"]
     ran = f"{summary['status']} after {summary['seconds']:.1f} s at quality {quality}"
     saved = f"{before:.1f} MB became {after:.1f} MB: {summary['saved_percent']} % saved"
-    return (
-        f"Run {summary['run_id']}: {ran}\n"
-        f"  {summary['rows']} rows: {outcomes} ({reasons})\n"
-        f"  {saved}"
-    )
+    return f"Run {summary['run_id']}: {ran}\n  {summary['rows']} rows: {outcomes}\n  {saved}"
 
 
 def _line(*cells: str) -> str:

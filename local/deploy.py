@@ -77,7 +77,12 @@ def deploy(
 
     `overrides` are entries of the `imagepress` context, as in cdk.json.
     """
-    _synthesise(assembly, overrides or {})
+    synthesise(assembly, overrides or {})
+    return deploy_assembly(emulator, assembly)
+
+
+def deploy_assembly(emulator: Emulator, assembly: Path) -> Deployment:
+    """Deploy what has been synthesised; where the stack is there already, this updates it."""
     # All that CDK's bootstrap would make and a stack deployed with one's own credentials uses.
     Clients.of(emulator).s3.create_bucket(Bucket=ASSETS_BUCKET)
     outputs_file = assembly / "outputs.json"
@@ -92,7 +97,8 @@ def deploy(
     return Deployment.from_outputs(outputs)
 
 
-def _synthesise(assembly: Path, overrides: Mapping[str, Any]) -> None:
+def synthesise(assembly: Path, overrides: Mapping[str, Any]) -> None:
+    """Write the cloud assembly; an asset that is there already is not built again."""
     assembly.mkdir(parents=True, exist_ok=True)
     # pip runs in it and needs the caller's settings (index, certificates); AWS's it does not.
     environment = {

@@ -25,7 +25,9 @@ def main() -> None:
     shown = AWS_ENV.relative_to(ROOT)
     print(f"The stack is up at {instance.endpoint} ({time.monotonic() - began:.0f} s).")
     print(f"In a shell:  . {shown}")
-    print('Then, say:   aws s3 cp pictures.csv "s3://$TRIGGER_BUCKET/"')
+    print('Pictures:    aws s3 cp --recursive pictures "s3://$IMAGES_BUCKET/"')
+    print('A run:       aws s3 cp pictures.csv "s3://$TRIGGER_BUCKET/"')
+    print("  or:        .venv/bin/python compress_images_from_S3.py --stack imagepress --prefix ''")
     print("Stop it:     make down")
 
 

@@ -128,6 +128,13 @@ def _typed(parameter: Parameter) -> "argparse._ActionType":
 
 
 def _unknown(argument: str, known: Sequence[str]) -> str:
-    nearest = nearest_name(argument.lstrip("-").partition("=")[0], known)
+    name = argument.lstrip("-").partition("=")[0]
+    nearest = nearest_name(name, known) or _only_one_with(name, known)
     hint = f"; did you mean --{nearest}?" if nearest else ""
     return f"unknown argument {argument}{hint}"
+
+
+def _only_one_with(part: str, known: Sequence[str]) -> str | None:
+    """`perc_compression_quality` for `quality`."""
+    found = [name for name in known if part in name.split("_")]
+    return found[0] if len(found) == 1 else None

@@ -97,3 +97,8 @@ def passing_errors(action: str) -> Iterator[None]:
         if is_passing(error):
             raise passing(action, error) from error
         raise
+
+
+def with_credentials_hint(error: object) -> str:
+    """What AWS or its library says, and what to do about it; not all of them end a sentence."""
+    return f"{str(error).rstrip('.')}. {CREDENTIALS_HINT}"

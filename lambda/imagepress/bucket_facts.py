@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from imagepress.aws_errors import error_code, is_passing, passing
+from imagepress.aws_errors import error_code, is_passing, passing, with_credentials_hint
 from imagepress.errors import Refused
 from imagepress.run import BucketFacts
 
@@ -39,12 +39,11 @@ def look_at_bucket(s3: "S3Client", bucket: str, account: Callable[[], str | None
         if isinstance(error, ClientError) and error_code(error) in ("NoSuchBucket", "404"):
             raise Refused(f"bucket_name: there is no bucket {bucket}.") from error
         if isinstance(error, ParamValidationError):
-            raise Refused(f"bucket_name is {bucket!r}; no bucket can be named so.") from error
-        if isinstance(error, BotoCoreError):
             raise Refused(
-                f"S3 cannot be used: {error} Set up credentials and region as for the AWS CLI "
-                "(`aws configure`, or AWS_PROFILE)."
+                f"bucket_name is {bucket!r}; it must be a bucket's name alone, such as my-pictures."
             ) from error
+        if isinstance(error, BotoCoreError):
+            raise Refused(f"S3 cannot be used: {with_credentials_hint(error)}") from error
         raise Refused(f"bucket_name is {bucket!r}; it cannot be looked at: {error}") from error
     if versioning != "Enabled":
         return BucketFacts(acl_owner=acl_owner)

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagepress import desktop, journal
 from imagepress.arguments import Arguments, parse
+from imagepress.aws_session import aws_session
 from imagepress.deployed import DeployedStack
 from imagepress.desktop import DesktopRun
 from imagepress.desktop_runs import left_run, left_runs
@@ -26,6 +26,10 @@ from imagepress.display import Display, display_for
 from imagepress.errors import Refused
 
 ALL_WELL, ROWS_FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
+CSV_ELSEWHERE = (
+    "csv_path is {!r}; without --stack it must be a file on this machine: fetch it first, with "
+    "`aws s3 cp`."
+)
 CLIENT_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 8},
     max_pool_connections=128,
@@ -52,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _here(asked: Arguments, display: Display) -> int:
     """A run on this machine."""
+    if (asked.csv_path or "").startswith("s3://"):
+        raise Refused(CSV_ELSEWHERE.format(asked.csv_path))
     if asked.resume:
         wish = desktop.resumed(asked.output_dir, asked.resume)
     else:
@@ -64,7 +70,7 @@ def _here(asked: Arguments, display: Display) -> int:
             restores=asked.restore,
         )
     wish = replace(wish, account=_account)
-    s3 = boto3.client("s3", config=CLIENT_CONFIG)
+    s3 = aws_session().client("s3", config=CLIENT_CONFIG)
     with _first_interruption(display.say) as stops:
         summary, files = desktop.run(wish, s3, display, stops)
     display.end(summary, {name: str(file) for name, file in asdict(files).items()})
@@ -74,14 +80,14 @@ def _here(asked: Arguments, display: Display) -> int:
 def _account() -> str | None:
     """Whose credentials these are; stores that only look like S3 may have nobody to ask."""
     try:
-        return str(boto3.client("sts").get_caller_identity()["Account"])
+        return str(aws_session().client("sts").get_caller_identity()["Account"])
     except (BotoCoreError, ClientError):
         return None
 
 
 def _in_stack(asked: Arguments, display: Display) -> int:
     """A run in a deployed stack; it goes on there whatever happens here."""
-    stack = DeployedStack.find(asked.stack or "", boto3.Session())
+    stack = DeployedStack.find(asked.stack or "", aws_session())
     if asked.cancel:
         answer = stack.ask({"action": "cancel", "run_id": asked.cancel})
         if "run_id" in answer and answer["status"] != "FAILED":
@@ -125,7 +131,7 @@ def _show(asked: Arguments) -> int:
     """How a run stands, or which there are."""
     runs: list[Mapping[str, Any]]
     if asked.stack:
-        stack = DeployedStack.find(asked.stack, boto3.Session())
+        stack = DeployedStack.find(asked.stack, aws_session())
         if asked.list:
             runs = stack.ask({"action": "list"})["runs"]
         else:

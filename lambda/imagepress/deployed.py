@@ -14,7 +14,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagepress.aws_errors import CREDENTIALS_HINT, error_code
+from imagepress.aws_errors import error_code, with_credentials_hint
 from imagepress.errors import Refused
 from imagepress.order import Location
 from imagepress.run import RunStatus
@@ -66,7 +66,8 @@ class DeployedStack:
                 try:
                     s3.upload_file(str(csv), self.trigger_bucket, key)
                 except OSError as error:
-                    raise Refused(f"csv_path is {str(csv)!r}; it cannot be read: {error}") from None
+                    why = error.strerror or error
+                    raise Refused(f"csv_path is {str(csv)!r}; it cannot be read: {why}") from None
             event["csv_path"] = key
         answer = self.ask(event)
         if answer["status"] == RunStatus.FAILED:
@@ -129,4 +130,4 @@ def _told(action: str) -> Iterator[None]:
     except S3UploadFailedError as error:
         raise Refused(f"These credentials may not {action}, or it failed: {error}") from None
     except BotoCoreError as error:
-        raise Refused(f"AWS cannot be used: {error} {CREDENTIALS_HINT}") from None
+        raise Refused(f"AWS cannot be used: {with_credentials_hint(error)}") from None

@@ -354,7 +354,8 @@ def _refusing_unreadable(manifest: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        raise Refused(f"csv_path is {str(manifest)!r}; it cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise Refused(f"csv_path is {str(manifest)!r}; it cannot be read: {why}") from None
 
 
 def _open(manifest: Path) -> IO[bytes]:

@@ -7,11 +7,11 @@ move the cursor or forge a line.
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imagepress import journal
-from imagepress.outcome import Outcome, Totals
+from imagepress.outcome import Outcome, SkipReason, Totals
 from imagepress.part import RowReport
 from imagepress.run import Run
 
@@ -207,11 +207,20 @@ def closing(summary: Mapping[str, Any], files: Mapping[str, str]) -> list[str]:
         f"{journal.megabytes(summary['bytes_before'])} became "
         f"{journal.megabytes(summary['bytes_after'])} ({summary['saved_percent']} % saved)."
     )
+    skipped = reasons_among(summary, SkipReason)
     return [
         totals,
+        *([f"Skipped: {skipped}"] if skipped else []),
         f"Run: {summary['run_id']}",
         *(f"{name.capitalize()}: {file}" for name, file in files.items() if name != "undo"),
     ]
+
+
+def reasons_among(summary: Mapping[str, Any], kind: Container[str]) -> str:
+    """`3 UNSUPPORTED_FORMAT, 1 DUPLICATE`: the reasons of a kind, the most frequent first."""
+    found = [(count, reason) for reason, count in summary["reasons"].items() if reason in kind]
+    ordered = sorted(found, key=lambda one: (-one[0], one[1]))
+    return ", ".join(f"{count:,} {reason}" for count, reason in ordered)
 
 
 def _print_json(value: Mapping[str, Any]) -> None:

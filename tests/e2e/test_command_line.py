@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.app import STACK_ID
+from infra import STACK_ID
 from tests.e2e.system import System, csv_of
 from tests.pictures import jpeg
 

@@ -1,9 +1,11 @@
 """What `make deploy` looks at before it deploys."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -133,6 +135,37 @@ def test_missing_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(deploy.NotReadyError, match="aws configure"):
         deploy.look(boto3.Session(region_name="eu-west-1"), StackConfig())
+
+
+@pytest.fixture
+def deployment(session: Account, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """`make deploy DEPLOY_OPTIONS=--yes`, without the CDK; its exit code is the CDK's."""
+    cdk = Mock(returncode=0)
+    monkeypatch.setattr(deploy, "aws_session", lambda: session)
+    monkeypatch.setattr("infra.deploy.subprocess.run", lambda *_, **__: cdk)
+    monkeypatch.setattr(deploy, "events_for_the_console", lambda _: "Saved.")
+    monkeypatch.setattr(sys, "argv", ["deploy", "--yes"])
+    return cdk
+
+
+def test_events_for_the_console_are_saved_after_a_deployment(
+    deployment: Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy.main()
+
+    assert capsys.readouterr().out.endswith("\nSaved.\n")
+
+
+def test_a_deployment_that_failed_saves_no_events(
+    deployment: Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment.returncode = 3
+
+    with pytest.raises(SystemExit) as end:
+        deploy.main()
+
+    assert end.value.code == 3
+    assert "Saved." not in capsys.readouterr().out
 
 
 def test_a_wrong_entry_of_cdk_json_is_said(tmp_path: Path) -> None:

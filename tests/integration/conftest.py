@@ -9,7 +9,8 @@ import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from imagepress import chunk
+from imagepress import chunk, command_line
+from imagepress.aws_session import aws_session
 from tests.integration import stack as deployed
 from tests.integration.functions import Functions
 from tests.integration.moto_fixes import fixed
@@ -76,6 +77,15 @@ def wire(session_wire: Wire) -> Iterator[Wire]:
     session_wire.clear()
     yield session_wire
     session_wire.clear()
+
+
+@pytest.fixture
+def line(stack: Stack, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """The wire, on the command's own clients."""
+    session = aws_session()
+    wire.attach(session._session)
+    monkeypatch.setattr(command_line, "aws_session", lambda: session)
+    return wire
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 
 from imagepress import completion, desktop
@@ -27,14 +26,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command is called."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def line(stack: Stack, wire: Wire) -> Wire:
-    """The wire, on the command's own client."""
-    boto3.setup_default_session()
-    wire.attach(boto3._get_default_session()._session)
-    return wire
 
 
 @pytest.fixture
@@ -135,13 +126,15 @@ def test_the_screen_shows_the_log_and_the_totals(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stack.put_image("a.jpg", jpeg())
-    write_csv(folder, "a.jpg", "missing.jpg")
+    stack.put_image("notes.jpg", b"no picture")
+    write_csv(folder, "a.jpg", "missing.jpg", "notes.jpg", "a.jpg", "notes.jpg")
 
     command()
 
     shown = capsys.readouterr()
     assert " - INFO - Downloading object a.jpg from AWS S3.\n" in shown.out
-    assert "2 images: 1 compressed, 0 skipped, 1 failed;" in shown.out
+    assert "5 images: 1 compressed, 3 skipped, 1 failed;" in shown.out
+    assert "\nSkipped: 2 UNSUPPORTED_FORMAT, 1 DUPLICATE\n" in shown.out
     assert re.search(r"^Log: compression_\S+\.log$", shown.out, re.MULTILINE)
     assert shown.err == ""
 
@@ -304,7 +297,7 @@ def test_an_interruption_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--quality", "75"], ("unknown argument --quality",)),
+        (["--quality", "75"], ("--quality; did you mean --perc_compression_quality?",)),
         (["--perc_compresion_quality", "75"], ("did you mean --perc_compression_quality?",)),
         (["--perc-compression-quality=75"], ("did you mean --perc_compression_quality?",)),
         (["--temp", "/tmp"], ("unknown argument --temp",)),
@@ -353,7 +346,7 @@ def test_missing_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, ("csv_path", "dataset.csv", "cannot be read", "No such file")),
+        (None, ("csv_path is '", "dataset.csv'; it cannot be read: No such file or directory\n")),
         (b"file\na.jpg\n", ("no column path", "file")),
         (png(), ("UTF-8",)),
         (gzip.compress(b"path\na.jpg\n")[:20], ("cannot be read",)),
@@ -411,13 +404,15 @@ def test_a_csv_that_breaks_in_the_middle_leaves_a_whole_report(
             ["--bucket_name", "Not A Bucket!"],
             ("bucket_name", "Not A Bucket!"),
         ),
+        (["--bucket_name", f"s3://{IMAGES}"], (f"s3://{IMAGES}", "name alone")),
+        (["--csv_path", "s3://lists/a.csv"], ("'s3://lists/a.csv'", "file on this machine")),
         (["--temp_dir", "/does/not/exist"], ("temp_dir", "/does/not/exist", "writable")),
         (["--output_dir", "/does/not/exist"], ("output_dir", "/does/not/exist", "writable")),
         (["--output_dir", "dataset.csv"], ("output_dir", "dataset.csv", "folder")),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
-def test_a_place_that_is_not_there_is_exit_code_2(
+def test_a_place_that_is_wrong_is_exit_code_2(
     stack: Stack,
     folder: Path,
     command: Callable[..., int],
@@ -458,6 +453,7 @@ def test_missing_credentials_are_exit_code_2_and_say_how_to_set_them_up(
 
     shown = capsys.readouterr().err
     assert shown.startswith("error: ")
+    assert "Unable to locate credentials. Set up credentials and region" in shown
     assert "aws configure" in shown
 
 

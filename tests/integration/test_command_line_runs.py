@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from imagepress import desktop
@@ -34,14 +33,6 @@ def folder(tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Pat
     for number, key in enumerate(KEYS[::10]):
         stack.put_image(key, jpeg(photograph(size=(48, 48), seed=number)))
     return tmp_path
-
-
-@pytest.fixture
-def line(stack: Stack, wire: Wire) -> Wire:
-    """The wire, on the command's own client."""
-    boto3.setup_default_session()
-    wire.attach(boto3._get_default_session()._session)
-    return wire
 
 
 def compress(*arguments: str) -> int:
@@ -235,7 +226,8 @@ def test_a_terminal_shows_a_bar_and_failures_without_control_characters() -> Non
         "shown.row(RowReport(RowResult(row=2, path='evil\\x1b[2Jkey', outcome=Outcome.FAILED,"
         " reason=FailureCode.NOT_FOUND, message='no such object'), ()))\n"
         "shown.end({'rows': 2, 'run_id': 'r', 'outcomes': {'COMPRESSED': 1, 'SKIPPED': 0,"
-        " 'FAILED': 1}, 'bytes_before': 3000000, 'bytes_after': 1000000, 'saved_percent': 66.7},"
+        " 'FAILED': 1}, 'bytes_before': 3000000, 'bytes_after': 1000000, 'saved_percent': 66.7,"
+        " 'reasons': {'NOT_FOUND': 1}},"
         " {'log': 'x.log'})\n"
     )
     screen = on_a_terminal([sys.executable, "-c", script])

@@ -12,6 +12,7 @@ from imagepress.outcome import FailureCode, Outcome, SkipReason
 from imagepress.settings import DIRECT_PARAMETERS, check_action, check_event
 from tests.documents import (
     DOCUMENTS,
+    INLINE_JSON,
     NOT_RUN,
     README,
     README_PT,
@@ -25,7 +26,6 @@ from tests.documents import (
     links,
 )
 
-INLINE_JSON = re.compile(r"`(\{\"[^`]*\})`")
 NUMBER = re.compile(r"\d+[.,]\d+")
 PACKAGE = ROOT / "lambda" / "imagepress"
 
