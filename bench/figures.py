@@ -15,6 +15,8 @@ WORSE: Final = -0.3
 """A picture that is so much below the original's counts as below: what the score may err."""
 
 ALL: Final = "all"
+LARGE: Final = 1_900_000
+"""Pixels of a picture that counts as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class JpegFigures:
     """A tool against the original script at one quality; ratios are geometric means over pictures.
 
     `equal_bytes` is at the score of the original's picture, interpolated, over the `equal_pictures`
-    that the tool's curve reaches. `cpu` is of the sums, `cpu_each` the mean of the ratios.
+    that the tool's curve reaches. `cpu` is of the sums, `cpu_large` of those of large pictures,
+    `cpu_each` the mean of the ratios.
     """
 
     tool: str
@@ -36,6 +39,7 @@ class JpegFigures:
     ms_ssim: float
     ms_ssim_loss: float
     cpu: float
+    cpu_large: float
     cpu_each: float
     memory: float
 
@@ -136,6 +140,7 @@ def jpeg_figures(results: Results, tools: Sequence[Tool]) -> list[JpegFigures]:
                 ms_ssim=mean_ratio(ms_ssims),
                 ms_ssim_loss=mean_ratio((1 - one, 1 - original) for one, original in ms_ssims),
                 cpu=_cpu(ours, originals),
+                cpu_large=_cpu(_large(ours), _large(originals)),
                 cpu_each=mean_ratio((one.cpu, original.cpu) for one, original in pairs),
                 memory=max(one.memory for one in ours),
             )
@@ -274,6 +279,10 @@ def _gated_bytes(
         good = [size for score, size in points if score >= QUALITY]
         pairs.append((min(size or math.inf, packed[name], *good), float(original.size)))
     return mean_ratio(pairs)
+
+
+def _large(measured: Sequence[Measured]) -> list[Measured]:
+    return [one for one in measured if one.pixels >= LARGE]
 
 
 def _cpu(ours: Sequence[Measured], originals: Sequence[Measured]) -> float:

@@ -48,6 +48,7 @@ class Measured:
     """
 
     job: Job
+    pixels: int
     size: int
     source_size: int
     score: float
@@ -79,6 +80,7 @@ def measure(job: Job) -> Measured:
         reference = _Reference(original)
         return Measured(
             job,
+            original.width * original.height,
             output.stat().st_size,
             job.source.file.stat().st_size,
             reference.score(_load(output)),

@@ -61,8 +61,9 @@ def test_a_photograph_gets_smaller_than_libjpeg_s(mode: str) -> None:
     assert len(jpegli.encode(picture, coding, Scans.REFINED)) < len(libjpeg)
 
 
-def test_fine_colours_keep_more_of_their_chroma() -> None:
-    coding = choose(coloured_stars(), 80, Effort.SMALL)
+@pytest.mark.parametrize("effort", SEARCHED)
+def test_fine_colours_keep_more_of_their_chroma(effort: Effort) -> None:
+    coding = choose(coloured_stars(), 80, effort)
 
     assert coding is not None
     assert coding.sampling is not Sampling.HALF

@@ -166,7 +166,7 @@ class _Search:
             self._typical *= _GREY_DISTANCE
         file = encode_by_libjpeg(self._sample.picture, quality, optimize=False)
         self._libjpeg_score = self._sample.score(file)
-        whole = len(pieces) == 1
+        whole = pieces[0] is picture
         margin = plan.margin if whole else _interpolated(_SAMPLE_MARGIN, quality)
         self._goal = self._libjpeg_score + margin
         self._smooth = 8 * len(file) < _SMOOTH_BITS * self._sample.pixels

@@ -15,7 +15,6 @@ from PIL import Image, ImageFilter
 from imagepress.codecs.similarity import Reference
 
 _STEP: Final = 16
-
 _PIECES: Final = 25
 _NEARLY_ALL: Final = 1.25
 
@@ -39,10 +38,6 @@ class Sample:
         """SSIMULACRA2 of the pieces in `file`, a JPEG of `picture`."""
         with Image.open(io.BytesIO(file), formats=("JPEG",)) as coded:
             coded.load()
-        return self.score_of(coded)
-
-    def score_of(self, coded: Image.Image) -> float:
-        """SSIMULACRA2 of what `picture` has become; its seams are mended."""
         # Decoders smooth chroma across a seam, over a pixel on each side.
         for box, strip in self._at_seams:
             coded.paste(strip, box)
@@ -57,7 +52,7 @@ def pieces_of(picture: Image.Image, pixels: int) -> list[Image.Image]:
     """
     width, height = picture.size
     if width * height <= _NEARLY_ALL * pixels or height < _STEP:
-        return [picture]
+        return [picture]  # itself, by which a caller knows
     # On the grid of the source's blocks, and of chroma of half the size.
     side = round(sqrt(pixels / _PIECES) / _STEP) * _STEP
     across = min(width, max(side, pixels // _PIECES // height // _STEP * _STEP))
