@@ -48,7 +48,7 @@ _TRIALS: Final = 6
 # Of usual pictures this share of the pixels is tried, within limits.
 _SHARE: Final = 1 / 8
 _FEWEST: Final = 150_000
-_MOST: Final = 400_000
+_MOST: Final = 600_000
 
 # So many points from the goal the rest may be calculated. But the score falls in steps, where a
 # number in the quantisation table changes. They are large where the numbers are small, at a high
