@@ -1,8 +1,4 @@
-"""One page that says how it goes: what to look at first on top, details below.
-
-Memory is not on it. Without Lambda Insights it is only in the reports that Lambda logs, and a
-widget that reads those is paid for by the gigabyte whenever somebody looks; a saved query has it.
-"""
+"""One page that says how it goes: what to look at first on top, details below."""
 
 from collections.abc import Sequence
 
@@ -15,7 +11,7 @@ from infra.config import Architecture
 from infra.metrics import FIVE_MINUTES, Watched
 
 MINUTE = Duration.minutes(1)
-FULL, HALF, THIRD = 24, 12, 8
+FULL, HALF, THIRD, QUARTER = 24, 12, 8, 6
 # USD for each GB-second, us-east-1, list price of May 2026, without free tier and discounts.
 USD_A_GB_SECOND: dict[Architecture, float] = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 MB_A_GB = 1024
@@ -77,7 +73,7 @@ class RunsDashboard(Construct):
         dashboard.add_widgets(*self._sums())
         dashboard.add_widgets(self._throughput(), self._failures())
         dashboard.add_widgets(self._waiting(), self._ages(), self._dead_letters())
-        dashboard.add_widgets(self._bytes(), self._cost(), self._work())
+        dashboard.add_widgets(self._bytes(), self._cost(), self._work(), self._memory())
         dashboard.add_widgets(*self._functions())
 
     def _sums(self) -> list[cloudwatch.IWidget]:
@@ -192,7 +188,7 @@ class RunsDashboard(Construct):
             right=[percent],
             left_y_axis=_axis("bytes in 5 minutes"),
             right_y_axis=cloudwatch.YAxisProps(label="percent", min=0, max=100, show_units=False),
-            width=THIRD,
+            width=QUARTER,
         )
 
     def _cost(self) -> cloudwatch.IWidget:
@@ -200,7 +196,7 @@ class RunsDashboard(Construct):
             title="Lambda compute, estimated (without requests, /tmp, S3, SQS and DynamoDB)",
             left=[self._dollars()],
             left_y_axis=_axis("US dollars in 5 minutes"),
-            width=THIRD,
+            width=QUARTER,
         )
 
     def _dollars(self) -> cloudwatch.MathExpression:
@@ -237,7 +233,21 @@ class RunsDashboard(Construct):
             title="Seconds for an image, download and upload included",
             left=[each],
             left_y_axis=_axis("seconds"),
-            width=THIRD,
+            width=QUARTER,
+        )
+
+    def _memory(self) -> cloudwatch.IWidget:
+        given = self._watched.sizes["Compressor"].memory_mb
+        return cloudwatch.GraphWidget(
+            title="Memory of a compressor",
+            left=[self._watched.compressor_memory],
+            left_annotations=[
+                cloudwatch.HorizontalAnnotation(
+                    value=given, label="given", color=cloudwatch.Color.RED
+                )
+            ],
+            left_y_axis=_axis("megabytes"),
+            width=QUARTER,
         )
 
     def _functions(self) -> list[cloudwatch.IWidget]:

@@ -15,7 +15,7 @@ from constructs import Construct
 from infra.config import FunctionSize, GivenBucket, StackConfig
 from infra.dashboard import RunsDashboard
 from infra.functions import PipelineFunction, Shipment
-from infra.metrics import Watched
+from infra.metrics import Watched, memory_used
 from infra.monitoring import Alarms
 from infra.queries import save_queries
 from infra.queues import WorkQueue
@@ -408,6 +408,13 @@ class ImagepressStack(Stack):
             sizes={name: size for name, (_, size) in functions.items()},
             queues={name: queue.queue for name, queue in queues.items()},
             dead_letters={name: queue.dead_letters for name, queue in queues.items()},
+            compressor_memory=memory_used(
+                self,
+                "CompressorMemory",
+                log_group=self.compressor.log_group,
+                namespace=self.stack_name,
+                name="CompressorMemory",
+            ),
         )
         self.alarm_topic = AlarmTopic(
             self,

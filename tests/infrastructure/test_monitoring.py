@@ -1,5 +1,6 @@
 """Alarms and the dashboard: on what they look, when they go off, and whom they tell."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -203,6 +204,48 @@ def test_every_failure_code_is_on_the_dashboard(
 ) -> None:
     metrics = [set(metric) for metric in shown(dashboard) if "FailuresByCode" in metric]
     assert {"imagepress", "FailuresByCode", "code", str(code), "service", "pipeline"} in metrics
+
+
+def test_memory_is_on_the_dashboard_from_what_lambda_logs(
+    bare: Synthesised, dashboard: dict[str, Any]
+) -> None:
+    assert ("imagepress", "CompressorMemory") in shown(dashboard)
+    (memory,) = [w for w in dashboard["widgets"] if "Memory" in w["properties"].get("title", "")]
+    (given,) = memory["properties"]["annotations"]["horizontal"]
+    assert given["value"] == StackConfig.from_json({}).compressor.memory_mb
+
+    (written,) = bare.of_type("AWS::Logs::MetricFilter").values()
+    (transformation,) = written.properties["MetricTransformations"]
+    assert transformation["MetricNamespace"] == "imagepress"
+    assert transformation["MetricName"] == "CompressorMemory"
+    assert transformation["MetricValue"] == "$used"
+    assert words(written.properties["FilterPattern"], REPORT)["used"] == "66"
+
+
+def test_other_lines_of_the_log_are_no_reports(bare: Synthesised) -> None:
+    (written,) = bare.of_type("AWS::Logs::MetricFilter").values()
+    for line in ("START RequestId: 1a2b Version: $LATEST", "END RequestId: 1a2b", REPORT[:80]):
+        with pytest.raises(ValueError, match="no match"):
+            words(written.properties["FilterPattern"], line)
+
+
+REPORT = (
+    "REPORT RequestId: 3f8cf5b4-2d5e-4c3f\tDuration: 12.06 ms\tBilled Duration: 13 ms\t"
+    "Memory Size: 128 MB\tMax Memory Used: 66 MB\tInit Duration: 401.10 ms\t"
+)
+
+
+def words(pattern: str, line: str) -> dict[str, str]:
+    """What CloudWatch Logs makes of a line by a pattern of words: each with its name."""
+    *names, end = pattern.removeprefix("[").removesuffix("]").split(", ")
+    assert end == "..."
+    found = {}
+    for name, word in itertools.zip_longest(names, line.split()[: len(names)], fillvalue=""):
+        field, _, wanted = name.partition("=")
+        if not word or wanted.strip('"') not in ("", word):
+            raise ValueError(f"no match for {name}: {word!r}")
+        found[field] = word
+    return found
 
 
 def test_every_alarm_is_on_the_dashboard(bare: Synthesised, dashboard: dict[str, Any]) -> None:
