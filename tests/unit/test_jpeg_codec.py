@@ -7,6 +7,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 
 from imagepress import jpeg_structure
 from imagepress.codec_protocol import CodecRequest, Encoded
+from imagepress.codecs import jpeg as jpeg_codec
 from imagepress.codecs import jpeg_choice, jpeg_sample, jpegli
 from imagepress.codecs.jpeg import QUALITY_MARGIN, compress_jpeg
 from imagepress.codecs.jpegli import Scans
@@ -363,6 +364,24 @@ def test_a_wrong_picture_from_jpegli_is_not_kept(
     pressed = press(jpeg(), 80)
 
     assert pressed.encoded.encoder == "pillow-jpeg"
+
+
+@pytest.mark.parametrize("damage", ["other picture", "no profile"])
+def test_a_wrong_picture_from_libjpeg_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    source.write_bytes(jpeg(photograph(size=(160, 120)), icc_profile=SRGB_PROFILE))
+    flipped = photograph(size=(160, 120)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    wrong = jpeg(flipped, 80)
+    if damage == "other picture":
+        monkeypatch.setattr(jpeg_choice, "encode_by_libjpeg", lambda *_, **__: wrong)
+    else:
+        monkeypatch.setattr(jpeg_codec, "_with_metadata", lambda encoded, *_: encoded)
+
+    encoded = compress_jpeg(CodecRequest(source, output, read_header(source), 80, Effort.FAST))
+
+    assert encoded.lossless
 
 
 def test_fast_is_libjpeg_alone(tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def verify_deep(source: bytes, packed: bytes) -> None:
         raise damaged(str(error)) from None
 
 
+def verify_info(before: Image.Image, output: Path, header: ImageHeader) -> None:
+    """Raise `RowFailed(UNFAITHFUL)` unless `output` says of itself what `before` did.
+
+    Not a pixel is decoded: for what another decoder looks at.
+    """
+    with Image.open(output, formats=(header.format,)) as after:
+        if (before.mode, before.size) != (after.mode, after.size):
+            raise unfaithful(f"it became {after.mode} of {after.size} from {before.mode}")
+        _compare_info(before, after)
+
+
 def thumbnail(file: Path, header: ImageHeader) -> Image.Image:
     """A JPEG at an eighth of its size, for which all of it is read; raise where it is damaged."""
     try:

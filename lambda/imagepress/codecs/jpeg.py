@@ -144,11 +144,14 @@ def _is_faithful(
     Tiny pictures may not look like themselves; they are packed without loss then.
     """
     try:
+        by_jpegli = candidate.encoded.encoder == "jpegli"
         if min(picture.size) < NARROW:
             fidelity.verify(picture, output, header, quality=quality)
-        else:
+        elif by_jpegli:
             fidelity.verify_thumbnail(means, output, header, quality=quality)
-        if candidate.encoded.encoder != "jpegli":
+        else:
+            fidelity.verify_info(picture, output, header)
+        if not by_jpegli:
             fidelity.verify_jpeg_elsewhere(
                 means, candidate.data, jpeg_choice.LIBJPEG_SAMPLING, quality=quality
             )
