@@ -1,3 +1,4 @@
+import sys
 import threading
 from typing import Any
 
@@ -46,6 +47,16 @@ def test_damage_is_an_error_and_the_process_goes_on() -> None:
 
     assert threading.active_count() == before + 20
     assert block_means(good).size == (20, 15)
+
+
+def test_a_damaged_file_is_not_kept_in_memory() -> None:
+    data = broken_jpeg(jpeg(photograph(size=(160, 120))))
+    before = sys.getrefcount(data)
+
+    with pytest.raises(ValueError, match="decode DCT block"):
+        block_means(data)
+
+    assert sys.getrefcount(data) == before
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -36,7 +36,8 @@ def block_means(data: bytes) -> Image.Image:
 class _Reading:
     """One file on its way through the decoder.
 
-    All that C looks at belongs to it, and a thread that has stopped keeps it alive.
+    All that C looks at belongs to it, and a thread that has stopped keeps it alive for good. So it
+    lets go of the file, and of an error no more than the text: exceptions hold on to their callers.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -46,7 +47,7 @@ class _Reading:
         self._handler = jpegli.error_handler(self._library)
         c_void_p.from_buffer(self._handler).value = ctypes.cast(self._on_error, c_void_p).value
         self._decompressor = jpegli_rows.decompressor(self._library, self._handler)
-        self._picture: Future[Image.Image] = Future()
+        self._seen: Future[Image.Image | str] = Future()
 
     def result(self) -> Image.Image:
         usual = threading.stack_size(_STACK_BYTES)
@@ -55,15 +56,19 @@ class _Reading:
         finally:
             threading.stack_size(usual)
         try:
-            return self._picture.result()
+            seen = self._seen.result()
         finally:
             self._library.jpegli_destroy_decompress(byref(self._decompressor))
+            self._data = b""
+        if isinstance(seen, str):
+            raise MemoryError if "memory" in seen else ValueError(seen)
+        return seen
 
     def _run(self) -> None:
         try:
-            self._picture.set_result(self._read())
-        except (ValueError, MemoryError) as error:
-            self._picture.set_exception(error)
+            self._seen.set_result(self._read())
+        except Exception as error:  # noqa: BLE001 - whoever waits is to have it
+            self._seen.set_exception(error)
 
     def _read(self) -> Image.Image:
         reference = byref(self._decompressor)
@@ -88,6 +93,5 @@ class _Reading:
     def _stop(self, _: int) -> None:
         """Called by the decoder in the reading thread; must not return."""
         message = self._handler.raw[_MESSAGE].partition(b"\0")[0].decode(errors="replace")
-        error = MemoryError() if "memory" in message else ValueError(message.rpartition(": ")[2])
-        self._picture.set_exception(error)
+        self._seen.set_result(message.rpartition(": ")[2])
         threading.Event().wait()
