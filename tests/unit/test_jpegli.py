@@ -155,3 +155,9 @@ def test_an_error_inside_jpegli_ends_the_process_and_says_so() -> None:
 
     assert result.returncode == jpegli._ERROR_STATUS
     assert "cannot return" in result.stderr
+
+
+def test_memory_that_is_not_there_is_asked_for_before_the_library_would_abort() -> None:
+    jpegli.require_memory(jpegli.ROOM)
+    with pytest.raises(MemoryError):
+        jpegli.require_memory(1 << 60)

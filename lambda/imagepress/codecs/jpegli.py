@@ -30,6 +30,8 @@ from imagepress import jpeg_structure
 LARGEST_SIDE: Final = 65_500
 SMALLEST_DISTANCE: Final = 0.05
 LARGEST_DISTANCE: Final = 25.0
+ROOM: Final = 16 << 20
+"""Bytes that the library takes for what it has at work, but for coefficients; rounded up."""
 
 _ABI: Final = 62
 _COLOUR_SPACES: Final = {"L": 1, "RGB": 2}
@@ -228,8 +230,19 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+def require_memory(size: int) -> None:
+    """Raise `MemoryError` unless `size` bytes are to be had now: the library would abort."""
+    found = _C.malloc(size)
+    if not found:
+        raise MemoryError
+    _C.free(found)
+
+
 def _encode(library: ctypes.CDLL, picture: Image.Image, coding: Coding, scans: Scans) -> bytes:
     _check(picture, coding)
+    # All coefficients are kept, in two bytes each.
+    coefficients = 0 if scans is Scans.QUICK else picture.width * picture.height * 2
+    require_memory(ROOM + coefficients * len(picture.getbands()))
     file, size = c_void_p(), c_ulong()
     with compressing(library) as compressor:
         library.jpegli_mem_dest(byref(compressor), byref(file), byref(size))
@@ -320,5 +333,6 @@ def _end() -> None:
 _end_process: Final = ctypes.CFUNCTYPE(None, c_void_p)(lambda _compressor: _end())
 
 _C: Final = ctypes.CDLL(None)
+_C.malloc.argtypes, _C.malloc.restype = (c_size_t,), c_void_p
 _C.free.argtypes = (c_void_p,)
 _C.free.restype = None

@@ -30,7 +30,9 @@ def block_means(data: bytes) -> Image.Image:
     At the right and lower edges some of them may not be the picture's. Raises `ValueError` where
     the file is damaged, `MemoryError`, and `JpegliUnavailableError`.
     """
-    return _Reading(data).result()
+    reading = _Reading(data)
+    jpegli.require_memory(jpegli.ROOM)
+    return reading.result()
 
 
 class _Reading:
