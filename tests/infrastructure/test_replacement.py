@@ -92,6 +92,14 @@ def test_what_holds_data_outlives_a_mistake(kind: str) -> None:
     assert {one["DeletionPolicy"] for one in holders} == {"RetainExceptOnCreate"}
 
 
+def test_only_what_holds_data_stays_when_the_stack_is_removed(bare: Synthesised) -> None:
+    resources = bare.template["Resources"].values()
+    stay = [one for one in resources if "Retain" in one.get("DeletionPolicy", "")]
+
+    assert {one["Type"] for one in stay} == {"AWS::S3::Bucket", "AWS::DynamoDB::Table"}
+    assert len(stay) == 4, "trigger, runs and images bucket, and the table"
+
+
 def test_the_database_knows_what_replaces(bare: Synthesised) -> None:
     assert "BucketName" in replacing_properties("AWS::S3::Bucket")
     assert "KeySchema" in replacing_properties("AWS::DynamoDB::Table")
