@@ -137,11 +137,13 @@ def choose(picture: Image.Image, quality: int, effort: Effort) -> Coding | None:
     plan = _PLANS[effort]
     pixels = picture.width * picture.height
     few = min(max(int(pixels * _SHARE), _FEWEST), _MOST)
-    if not plan.everything:
-        found = _Search(picture, few, quality, plan).usual()
-        if found is not None:
-            return found
-    return _Search(picture, max(few, plan.pixels), quality, plan).best()
+    if plan.everything:
+        return _Search(picture, max(few, plan.pixels), quality, plan).best()
+    search = _Search(picture, few, quality, plan)
+    found = search.usual()
+    if found is None and few < plan.pixels:
+        search = _Search(picture, plan.pixels, quality, plan)
+    return found or search.best()
 
 
 def choose_plain(picture: Image.Image, quality: int) -> Coding | None:
