@@ -72,9 +72,15 @@ def jpeg(picture: Image.Image | None = None, quality: int = 95, **options: Any) 
 
 
 def broken_jpeg(data: bytes) -> bytes:
-    """A JPEG with what is no code in the usual tables: libjpeg goes on in silence, jpegli stops."""
+    """A JPEG with what is no code in the usual tables: Pillow goes on in silence."""
     middle = (data.rindex(b"\xff\xda") + len(data)) // 2
     return data[:middle] + b"\xff\x00" * 40 + data[middle + 80 :]
+
+
+def unreadable_jpeg(data: bytes) -> bytes:
+    """A JPEG with a Huffman table that libjpeg does not know what to do with."""
+    table = data.index(b"\xff\xc4")
+    return data[: table + 4] + b"\x0f" + data[table + 5 :]
 
 
 def png(picture: Image.Image | None = None, **options: Any) -> bytes:

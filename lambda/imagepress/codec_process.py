@@ -17,6 +17,7 @@ from imagepress.errors import RowFailed, RowSkipped
 from imagepress.outcome import FailureCode
 
 PR_SET_PDEATHSIG = 1
+M_ARENA_MAX = -8
 # A decoder that cannot return from an error leaves a thread behind.
 MOST_THREADS = 64
 SINGLE_THREADED = ("RAYON_NUM_THREADS", "VIPS_CONCURRENCY")
@@ -56,4 +57,7 @@ def _limit(memory_limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # What one thread gives back is there for the next: decoders come and go in threads.
+        libc.mallopt(M_ARENA_MAX, 1)

@@ -22,7 +22,6 @@ from imagepress.outcome import FailureCode, SkipReason
 from tests.pictures import (
     PNG_SIGNATURE,
     animated_png,
-    broken_jpeg,
     decoded,
     encoded,
     jpeg,
@@ -30,6 +29,7 @@ from tests.pictures import (
     png,
     png_chunk,
     png_chunks,
+    unreadable_jpeg,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
@@ -175,7 +175,7 @@ def test_a_damaged_picture_is_no_fault_of_the_process(pool: CodecPool, tmp_path:
 
 
 def test_a_process_full_of_stopped_threads_is_replaced(pool: CodecPool, tmp_path: Path) -> None:
-    request = request_for(tmp_path, broken_jpeg(jpeg()))
+    request = request_for(tmp_path, unreadable_jpeg(jpeg()))
 
     pids = set()
     for _ in range(MOST_THREADS + 10):

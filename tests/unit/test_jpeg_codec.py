@@ -359,7 +359,8 @@ def test_a_wrong_picture_from_jpegli_is_not_kept(
 ) -> None:
     other = jpeg(photograph().transpose(Image.Transpose.FLIP_LEFT_RIGHT), 80)
     monkeypatch.setattr(jpegli, "encode", lambda *_, **__: other)
-    monkeypatch.setattr(jpeg_choice, "choose", lambda *_: jpegli.Coding(1.0))
+    choice = jpeg_choice.Choice(jpegli.Coding(1.0), strained=False)
+    monkeypatch.setattr(jpeg_choice, "choose", lambda *_: choice)
 
     pressed = press(jpeg(), 80)
 

@@ -2,11 +2,12 @@ import pytest
 from PIL import Image
 
 from imagepress.codecs import jpegli
-from imagepress.codecs.jpeg_sample import Sample, pieces_of
+from imagepress.codecs.jpeg_sample import PIECE_PIXELS, Sample, pieces_of
 from imagepress.codecs.jpegli import Coding, Scans
 from tests.pictures import decoded, jpeg, photograph
 
-PIXELS = 100_000
+NUMBER = 25
+PIXELS = NUMBER * PIECE_PIXELS
 CODING = Coding(4.0)
 
 
@@ -21,7 +22,7 @@ def with_noise(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.I
 def test_small_and_flat_pictures_are_tried_whole(size: tuple[int, int]) -> None:
     picture = Image.new("L", size)
 
-    assert pieces_of(picture, PIXELS) == [picture]
+    assert pieces_of(picture, NUMBER) == [picture]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_small_and_flat_pictures_are_tried_whole(size: tuple[int, int]) -> None:
 def test_pieces_lie_inside_the_picture_and_are_as_much_as_is_asked_for(
     size: tuple[int, int],
 ) -> None:
-    pieces = pieces_of(Image.new("L", size, 255), PIXELS)
+    pieces = pieces_of(Image.new("L", size, 255), NUMBER)
 
     assert all(piece.getextrema() == (255, 255) for piece in pieces)
     assert len({piece.size for piece in pieces}) == 1
@@ -42,7 +43,7 @@ def test_pieces_lie_on_the_grid_of_the_blocks() -> None:
     columns = Image.new("L", (1600, 1))
     columns.putdata([x % 16 for x in range(1600)])
 
-    for piece in pieces_of(columns.resize((1600, 900), Image.Resampling.NEAREST), PIXELS):
+    for piece in pieces_of(columns.resize((1600, 900), Image.Resampling.NEAREST), NUMBER):
         assert list(piece.crop((0, 0, 16, 1)).tobytes()) == list(range(16))
         assert piece.width % 16 == piece.height % 16 == 0
 
@@ -52,7 +53,7 @@ def test_pieces_are_as_busy_as_the_picture(column: int) -> None:
     """Wherever the noise is: an eighth of them shows it."""
     picture = with_noise((1600, 960), (200 * column, 0, 200 * column + 200, 960))
 
-    pieces = pieces_of(picture, PIXELS)
+    pieces = pieces_of(picture, NUMBER)
 
     busy = sum(piece.getextrema() != (128, 128) for piece in pieces)
     assert 3 <= busy <= 5

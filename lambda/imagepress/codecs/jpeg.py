@@ -51,15 +51,14 @@ def compress_jpeg(request: CodecRequest) -> Encoded:
     data = source.read_bytes()
     parts = parse(data)
     refuse_what_would_be_lost(data, parts)
-    picture = fidelity.load(source, header)
-    if picture.mode in ("RGB", "L"):
+    picture = fidelity.load_jpeg(source, data, parts.end, header)
+    has_spare = quality < LOSSLESS_QUALITY and has_spare_quality(data, parts, quality)
+    if has_spare and picture.mode in ("RGB", "L"):
         means = picture.reduce(fidelity.BLOCK)
-        fidelity.check_jpeg_source(means, data, parts.frame.sampling)
-        if quality < LOSSLESS_QUALITY and has_spare_quality(data, parts, quality):
-            for candidate in _candidates(picture, data, parts, quality, request.effort):
-                output.write_bytes(candidate.data)
-                if _is_faithful(picture, means, output, candidate, header, quality):
-                    return candidate.encoded
+        for candidate in _candidates(picture, data, parts, quality, request.effort):
+            output.write_bytes(candidate.data)
+            if _is_faithful(picture, means, output, candidate, header, quality):
+                return candidate.encoded
     output.write_bytes(_transcode(data))
     fidelity.verify(picture, output, header, quality=None)
     return Encoded("mozjpeg-lossless", None)
@@ -93,36 +92,48 @@ def _candidates(
     effort: Effort,
 ) -> Iterator[_Candidate]:
     """Lossy files that are worth their loss, the best first."""
-    encoders = [_by_libjpeg] if effort is Effort.FAST else [_by_jpegli, _by_libjpeg]
     packed = None
-    for encode in encoders:
-        candidate = encode(picture, quality, effort)
-        if candidate is None:
-            continue
+    for candidate in _encoded(picture, quality, effort):
         encoded = _with_metadata(candidate.data, data, parts)
         if len(encoded) > WORTHWHILE * len(data):
             packed = packed or _transcode(data)
-            if len(packed) <= NO_WORSE * len(encoded):
-                continue
-        if len(encoded) < len(data):
-            yield _Candidate(candidate.encoded, encoded)
+            if len(encoded) >= len(data) or len(packed) <= NO_WORSE * len(encoded):
+                return
+        yield _Candidate(candidate.encoded, encoded)
 
 
-def _by_jpegli(picture: Image.Image, quality: int, effort: Effort) -> _Candidate | None:
+def _encoded(picture: Image.Image, quality: int, effort: Effort) -> Iterator[_Candidate]:
+    """Lossy files without metadata, the smallest first."""
+    choice = None if effort is Effort.FAST else _choice(picture, quality, effort)
+    if choice is None:
+        yield _by_libjpeg(picture, quality, effort)
+    elif choice.strained:
+        files = [_by_jpegli(picture, choice.coding, quality, effort)]
+        files.append(_by_libjpeg(picture, quality, effort))
+        yield from sorted(files, key=lambda file: len(file.data))
+    else:
+        yield _by_jpegli(picture, choice.coding, quality, effort)
+        yield _by_libjpeg(picture, quality, effort)
+
+
+def _choice(picture: Image.Image, quality: int, effort: Effort) -> jpeg_choice.Choice | None:
     try:
-        coding = jpeg_choice.choose(picture, quality, effort)
-        if coding is None:
-            return None
-        scans = Scans.REFINED if effort is Effort.SMALL else Scans.SPLIT
-        encoded = jpegli.encode(picture, coding, scans)
-        if picture.width * picture.height <= SMALL_PIXELS:
-            encoded = min(encoded, jpegli.encode(picture, coding, Scans.SEQUENTIAL), key=len)
+        return jpeg_choice.choose(picture, quality, effort)
     except (jpegli.JpegliUnavailableError, SimilarityUnavailableError):
         return None
+
+
+def _by_jpegli(
+    picture: Image.Image, coding: jpegli.Coding, quality: int, effort: Effort
+) -> _Candidate:
+    scans = Scans.REFINED if effort is Effort.SMALL else Scans.SPLIT
+    encoded = jpegli.encode(picture, coding, scans)
+    if picture.width * picture.height <= SMALL_PIXELS:
+        encoded = min(encoded, jpegli.encode(picture, coding, Scans.SEQUENTIAL), key=len)
     return _Candidate(Encoded("jpegli", quality), encoded)
 
 
-def _by_libjpeg(picture: Image.Image, quality: int, effort: Effort) -> _Candidate | None:
+def _by_libjpeg(picture: Image.Image, quality: int, effort: Effort) -> _Candidate:
     # Progressive scans save 2 %, and take twice as long to write and to verify.
     progressive = effort is not Effort.FAST
     encoded = jpeg_choice.encode_by_libjpeg(picture, quality, progressive=progressive)
@@ -145,16 +156,16 @@ def _is_faithful(
     """
     try:
         by_jpegli = candidate.encoded.encoder == "jpegli"
-        if min(picture.size) < NARROW:
+        # libjpeg's thumbnails blur chroma that is coarser across than down.
+        sampling = structure.read_frame(candidate.data).sampling
+        if min(picture.size) < NARROW or any(across != down for across, down in sampling):
             fidelity.verify(picture, output, header, quality=quality)
         elif by_jpegli:
             fidelity.verify_thumbnail(means, output, header, quality=quality)
         else:
             fidelity.verify_info(picture, output, header)
         if not by_jpegli:
-            fidelity.verify_jpeg_elsewhere(
-                means, candidate.data, jpeg_choice.LIBJPEG_SAMPLING, quality=quality
-            )
+            fidelity.verify_jpeg_elsewhere(means, output, quality=quality)
     except RowFailed as failed:
         if failed.code is FailureCode.UNFAITHFUL:
             return False

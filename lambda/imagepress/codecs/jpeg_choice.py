@@ -4,17 +4,19 @@ No fixed setting does that for every picture: what is safe for all is larger tha
 So for each picture one or two trials on a sample of it tell the largest loss that still is as good:
 its SSIMULACRA2 is compared with what libjpeg (as Pillow calls it, 4:2:0) reaches on the same
 pixels. A trial that comes near that score is not repeated: the rest is calculated. What may be
-wrong with that, and with the sample, is in the margins, which were measured.
+wrong with that, and with the sample, is in the margins, which were measured. With the effort
+`small` the picture itself has the last word, unless it is large.
 """
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import exp, log
+from math import exp, inf, log
 from typing import Final
 
 from PIL import Image
 
+from imagepress import jpeg_structure
 from imagepress.codecs import jpegli
 from imagepress.codecs.jpeg_sample import Sample, pieces_of
 from imagepress.codecs.jpegli import Coding, Sampling, Scans
@@ -25,30 +27,27 @@ from imagepress.effort import Effort
 class _Plan:
     """How hard to search.
 
-    `pixels` of a picture are tried at most, where it is not a usual one; if these are all of it,
-    the goal is `margin` over libjpeg's score. Points to spare may be left up to `slack`.
+    So many `pieces` of the picture are tried; None means all of it. The goal for a whole picture
+    is `margin` over libjpeg's score. Points to spare may be left up to `slack`. `everything` stands
+    for all kinds of coding. What a `sketch` finds is where another search begins.
     """
 
-    pixels: int
+    pieces: int | None
     margin: float
     slack: float
     everything: bool
+    sketch: bool = False
 
 
-_PLANS: Final = {
-    Effort.BALANCED: _Plan(pixels=350_000, margin=0.0, slack=0.6, everything=False),
-    Effort.SMALL: _Plan(pixels=450_000, margin=-0.2, slack=0.25, everything=True),
-}
-
-LIBJPEG_SAMPLING: Final = ((2, 2), (1, 1), (1, 1))
-"""How `encode_by_libjpeg` samples colours."""
+_BALANCED: Final = _Plan(pieces=25, margin=0.0, slack=0.6, everything=False)
+_HUGE: Final = replace(_BALANCED, pieces=64)
+_SMALL: Final = _Plan(pieces=None, margin=-0.2, slack=0.3, everything=True)
+_SMALL_SKETCH: Final = replace(_SMALL, pieces=25, sketch=True)
+_SMALL_OF_LARGE: Final = replace(_SMALL, pieces=64)
+# More would not fit into what the table of codecs says of memory.
+_MOST_AT_ONCE: Final = 1_500_000
 
 _TRIALS: Final = 6
-
-# Of usual pictures this share of the pixels is tried, within limits.
-_SHARE: Final = 1 / 8
-_FEWEST: Final = 150_000
-_MOST: Final = 600_000
 
 # So many points from the goal the rest may be calculated. But the score falls in steps, where a
 # number in the quantisation table changes. They are large where the numbers are small, at a high
@@ -57,10 +56,11 @@ _MOST: Final = 600_000
 _NEAR_GOAL: Final = 1.5
 _EVEN_QUALITY: Final = 82
 _SMOOTH_BITS: Final = 0.65
-_FEW_PIXELS: Final = 65_536
 
 # How far above libjpeg's score a sample has to be.
-_SAMPLE_MARGIN: Final = {1: 2.0, 30: 0.9, 50: 0.8, 70: 0.8, 80: 0.6, 100: 0.5}
+_SAMPLE_MARGIN: Final = {1: 2.0, 30: 1.3, 50: 1.1, 70: 0.9, 80: 0.65, 90: 0.65, 100: 0.5}
+# Where chroma decides a sample says less: its pieces are chosen by brightness.
+_COLOUR_MARGIN: Final = 1.0
 
 # For a quality, measured: the distance at which half of all pictures are as good as libjpeg's,
 # and libjpeg's score below which thinning out the chroma is what did the damage.
@@ -70,7 +70,7 @@ _TYPICAL_DISTANCE: Final = {
     50: 5.8,
     60: 4.7,
     70: 3.5,
-    80: 2.1,
+    80: 2.2,
     85: 1.55,
     90: 1.0,
     95: 0.5,
@@ -88,7 +88,7 @@ _POOR_SCORE: Final = {
 }
 # Grey pictures bear that much more, smooth ones less.
 _GREY_DISTANCE: Final = 1.35
-_SMOOTH_DISTANCE: Final = 0.7
+_SMOOTH_DISTANCE: Final = 0.75
 _STRAINED: Final = 0.55
 # Choices for one quality differ by this factor from picture to picture.
 _NEAR: Final = 0.5
@@ -96,6 +96,8 @@ _NEAR: Final = 0.5
 _ADAPTIVE_DISTANCE: Final = 0.8
 _HALF_ACROSS_DISTANCE: Final = 1.4
 _FULL_DISTANCE: Final = 1.8
+# So many points short at about the same size as the plain one, it will not become the smaller one.
+_HOPELESS: Final = -1.5
 # Points that a picture loses where the logarithm of the distance grows by 1, fitted to 2,000
 # searches: by what it has lost already, and the distance.
 _SLOPE: Final = 1.54
@@ -105,6 +107,17 @@ _STEEPER: Final = 2.5
 # For what is not tried any more the slope is taken to be worse by this share.
 _CAUTION: Final = 0.25
 _LONGEST_STEP: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The coding of the smallest file that looks good enough.
+
+    `strained` if it takes far less loss than usual: libjpeg's file may be smaller then.
+    """
+
+    coding: Coding
+    strained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +145,20 @@ class _Found:
     passed: bool
 
 
-def choose(picture: Image.Image, quality: int, effort: Effort) -> Coding | None:
-    """The coding for `picture` (RGB or L); None where libjpeg's file is as small as any."""
-    plan = _PLANS[effort]
-    pixels = picture.width * picture.height
-    few = min(max(int(pixels * _SHARE), _FEWEST), _MOST)
-    if plan.everything:
-        return _Search(picture, max(few, plan.pixels), quality, plan).best()
-    search = _Search(picture, few, quality, plan)
-    found = search.usual()
-    if found is None and few < plan.pixels:
-        search = _Search(picture, plan.pixels, quality, plan)
-    return found or search.best()
+def choose(picture: Image.Image, quality: int, effort: Effort) -> Choice | None:
+    """The coding for `picture` (RGB or L); None where none is as good as libjpeg's."""
+    if effort is not Effort.SMALL:
+        return _Search(picture, quality, _BALANCED).best()
+    if picture.width * picture.height > _MOST_AT_ONCE:
+        return _Search(picture, quality, _SMALL_OF_LARGE).best()
+    sketch = _Search(picture, quality, _SMALL_SKETCH)
+    found = sketch.best()
+    return found if sketch.is_whole else _Search(picture, quality, _SMALL).best_from(found)
 
 
 def choose_plain(picture: Image.Image, quality: int) -> Coding | None:
     """The coding for what `picture` is a part of; None where none is as good as libjpeg's."""
-    plan = _PLANS[Effort.BALANCED]
-    return _Search(picture, _MOST, quality, plan).plain()
+    return _Search(picture, quality, _HUGE).plain()
 
 
 def is_near(distance: float, quality: int) -> bool:
@@ -158,43 +167,41 @@ def is_near(distance: float, quality: int) -> bool:
 
 
 class _Search:
-    def __init__(self, picture: Image.Image, pixels: int, quality: int, plan: _Plan) -> None:
-        pieces = pieces_of(picture, pixels)
-        self._sample = Sample(pieces)
-        self._quality = quality
+    def __init__(self, picture: Image.Image, quality: int, plan: _Plan) -> None:
+        pieces = [picture] if plan.pieces is None else pieces_of(picture, plan.pieces)
+        self.is_whole = pieces[0] is picture
         self._plan = plan
+        self._sample = Sample(pieces)
+        self._scale = picture.width * picture.height / self._sample.pixels
+        libjpeg = encode_by_libjpeg(self._sample.picture, quality, optimize=False)
+        score = self._sample.score(libjpeg)
+        is_exact = self.is_whole or plan.sketch
+        margin = plan.margin if is_exact else _interpolated(_SAMPLE_MARGIN, quality)
+        self._goal = score + min(margin, (100 - score) / 2)
+        is_smooth = 8 * len(libjpeg) < _SMOOTH_BITS * self._sample.pixels
         self._typical = _interpolated(_TYPICAL_DISTANCE, quality)
         if picture.mode == "L":
             self._typical *= _GREY_DISTANCE
-        file = encode_by_libjpeg(self._sample.picture, quality, optimize=False)
-        self._libjpeg_score = self._sample.score(file)
-        whole = pieces[0] is picture
-        margin = plan.margin if whole else _interpolated(_SAMPLE_MARGIN, quality)
-        self._goal = self._libjpeg_score + margin
-        self._smooth = 8 * len(file) < _SMOOTH_BITS * self._sample.pixels
-        if self._smooth:
+        if is_smooth:
             self._typical *= _SMOOTH_DISTANCE
-        poor = self._libjpeg_score < _interpolated(_POOR_SCORE, quality)
-        self._poor = poor and picture.mode == "RGB"
+        self._is_poor = picture.mode == "RGB" and score < _interpolated(_POOR_SCORE, quality)
+        is_usual = not (is_smooth or self._is_poor or plan.everything or quality > _EVEN_QUALITY)
+        self._near = _NEAR_GOAL if not self.is_whole and (is_usual or plan.sketch) else 0
 
-    def usual(self) -> Coding | None:
-        """The coding of a picture that is as most are; None of others, which need a closer look."""
-        if self._smooth or self._poor:
-            return None
-        uneven = self._sample.pixels < _FEW_PIXELS or self._quality > _EVEN_QUALITY
-        near = 0 if uneven else _NEAR_GOAL
-        found = self._largest(Coding(_bounded(self._typical)), near)
-        return found.coding if found.passed and not self._strained(found.coding) else None
-
-    def best(self) -> Coding | None:
+    def best(self) -> Choice | None:
         """The coding of the smallest file, of all kinds that are worth a search."""
         codings = [found.coding for found in self._candidates() if found.passed]
-        if len(codings) == 1 and not self._strained(codings[0]):
-            return codings[0]
-        sizes = {coding: self._size(coding) for coding in codings}
-        best = min(sizes, key=lambda coding: sizes[coding], default=None)
-        libjpeg = encode_by_libjpeg(self._sample.picture, self._quality, progressive=True)
-        return best if best and sizes[best] < len(libjpeg) else None
+        if not codings:
+            return None
+        best = codings[0] if len(codings) == 1 else min(codings, key=self._size)
+        return Choice(best, self._strained(best))
+
+    def best_from(self, choice: Choice | None) -> Choice | None:
+        """The kind of coding that another search found, with a distance for this one's pixels."""
+        if choice is None:
+            return self.best()
+        found = self._largest(choice.coding)
+        return Choice(found.coding, self._strained(found.coding)) if found.passed else self.best()
 
     def plain(self) -> Coding | None:
         """The coding of the first kind that is good enough."""
@@ -208,10 +215,11 @@ class _Search:
             distance = first.coding.distance * _ADAPTIVE_DISTANCE
             yield self._largest(Coding(_bounded(distance), adaptive=True))
         colours = self._sample.picture.mode == "RGB"
-        if self._poor or (colours and (not first.passed or self._strained(first.coding))):
-            yield self._largest(
-                Coding(_bounded(self._typical * _HALF_ACROSS_DISTANCE), Sampling.HALF_ACROSS)
-            )
+        if self._is_poor or (colours and (not first.passed or self._strained(first.coding))):
+            found = first.coding.distance if first.passed else self._typical
+            distance = _bounded(found * _HALF_ACROSS_DISTANCE)
+            hopeless = _HOPELESS if first.passed and not self._plan.everything else -inf
+            yield self._largest(Coding(distance, Sampling.HALF_ACROSS), hopeless)
             if self._plan.everything:
                 yield self._largest(Coding(_bounded(self._typical * _FULL_DISTANCE), Sampling.FULL))
 
@@ -219,21 +227,23 @@ class _Search:
         """Whether far less loss is needed than usual: something else may do better."""
         return coding.distance < _STRAINED * self._typical
 
-    def _largest(self, coding: Coding, near: float = 0) -> _Found:
+    def _largest(self, coding: Coding, hopeless: float = -inf) -> _Found:
         """The coding of this kind with the largest distance that should pass.
 
-        Of a trial that is not farther than `near` from the goal the rest is calculated.
+        A kind is given up if `hopeless` is more than what its first trial gains.
         """
         trials: list[_Trial] = []
         while len(trials) < _TRIALS:
             trials.append(self._try(coding))
             gain = trials[-1].gain
-            if near and abs(gain) <= near:
+            if trials[0].gain < hopeless:
+                break
+            if self._near and abs(gain) <= self._near:
                 distance = _calculated(trials, aim=0, caution=_CAUTION)
                 return _Found(replace(coding, distance=distance), passed=True)
             if 0 <= gain <= self._plan.slack * max(1, len(trials) - 1):
                 break
-            aim = 0 if near else self._plan.slack / 3
+            aim = 0 if self._near else self._plan.slack / 2
             coding = replace(coding, distance=_calculated(trials, aim))
             if coding == trials[-1].coding:
                 break
@@ -243,10 +253,17 @@ class _Search:
 
     def _try(self, coding: Coding) -> _Trial:
         score = self._sample.score(jpegli.encode(self._sample.picture, coding, Scans.QUICK))
-        return _Trial(coding, score, score - self._goal)
+        goal = self._goal
+        if coding.sampling is not Sampling.HALF and not self.is_whole:
+            goal += _COLOUR_MARGIN
+        return _Trial(coding, score, score - goal)
 
     def _size(self, coding: Coding) -> int:
-        return len(jpegli.encode(self._sample.picture, coding, Scans.SPLIT))
+        """How large the whole file would be, in proportion: its tables do not grow."""
+        file = jpegli.encode(self._sample.picture, coding, Scans.SPLIT)
+        segments = jpeg_structure.parse(file).segments
+        tables = sum(segment.end - segment.start for segment in segments)
+        return tables + int((len(file) - tables) * self._scale)
 
 
 def _calculated(trials: list[_Trial], aim: float, caution: float = 0.0) -> float:

@@ -7,15 +7,16 @@ have no coarse scales for SSIMULACRA2 to look at.
 import io
 import struct
 from itertools import accumulate
-from math import sqrt
 from typing import Final
 
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops
 
 from imagepress.codecs.similarity import Reference
 
+PIECE_PIXELS: Final = 64 * 64
+
+_SIDE: Final = 64
 _STEP: Final = 16
-_PIECES: Final = 25
 _NEARLY_ALL: Final = 1.25
 
 
@@ -25,9 +26,7 @@ class Sample:
     def __init__(self, pieces: list[Image.Image]) -> None:
         self.picture = _side_by_side(pieces)
         self._reference = Reference(self.picture)
-        seams = list(accumulate(piece.width for piece in pieces))[:-1]
-        strips = [(seam - 1, 0, seam + 1, self.picture.height) for seam in seams]
-        self._at_seams = [(box, self.picture.crop(box)) for box in strips]
+        self._seams = _seams(pieces)
 
     @property
     def pixels(self) -> int:
@@ -38,48 +37,60 @@ class Sample:
         """SSIMULACRA2 of the pieces in `file`, a JPEG of `picture`."""
         with Image.open(io.BytesIO(file), formats=("JPEG",)) as coded:
             coded.load()
-        # Decoders smooth chroma across a seam, over a pixel on each side.
-        for box, strip in self._at_seams:
-            coded.paste(strip, box)
+        if self._seams:
+            coded.paste(self.picture, mask=self._seams)
         scores = self._reference.scores(coded)
         return sum(scores) / len(scores)
 
 
-def pieces_of(picture: Image.Image, pixels: int) -> list[Image.Image]:
-    """About so many pixels in pieces that stand for the picture; all of a smaller one.
+def pieces_of(picture: Image.Image, number: int) -> list[Image.Image]:
+    """So many pieces that stand for the picture, of `PIECE_PIXELS` each; all of a smaller one.
 
     They are as busy and as smooth as the picture is: what is lost depends on that most.
     """
     width, height = picture.size
+    pixels = number * PIECE_PIXELS
     if width * height <= _NEARLY_ALL * pixels or height < _STEP:
         return [picture]  # itself, by which a caller knows
     # On the grid of the source's blocks, and of chroma of half the size.
-    side = round(sqrt(pixels / _PIECES) / _STEP) * _STEP
-    across = min(width, max(side, pixels // _PIECES // height // _STEP * _STEP))
-    down = min(height, max(side, pixels // _PIECES // across)) // _STEP * _STEP
+    across = min(width, max(_SIDE, PIECE_PIXELS // height // _STEP * _STEP))
+    down = min(height, max(_SIDE, PIECE_PIXELS // across)) // _STEP * _STEP
+    columns, rows = width // across, height // down
     places = [
-        (busy, left, top)
-        for top in range(0, height - down + 1, down)
-        for left, busy in zip(
-            range(0, width - across + 1, across), _busy(picture, top, across, down), strict=True
-        )
+        (busy, place % columns * across, place // columns * down)
+        for place, busy in enumerate(_busy(picture, (across, down), (columns, rows)))
     ]
     places.sort()
-    count = min(_PIECES, len(places))
-    chosen = [places[(2 * piece + 1) * len(places) // (2 * count)] for piece in range(count)]
+    number = min(number, len(places))
+    chosen = [places[(2 * piece + 1) * len(places) // (2 * number)] for piece in range(number)]
     return [picture.crop((left, top, left + across, top + down)) for _, left, top in chosen]
 
 
-def _busy(picture: Image.Image, top: int, across: int, down: int) -> list[float]:
-    """How much brightness changes from pixel to pixel, in each piece of a row of them."""
-    count = picture.width // across
-    middle = top + down // 2
-    strip = picture.crop((0, middle - _STEP // 2, count * across, middle + _STEP // 2))
-    edges = strip.convert("L").filter(ImageFilter.FIND_EDGES)
-    # Its outermost pixels are not filtered.
-    inner = (1, 1, edges.width - 1, edges.height - 1)
-    means = edges.convert("F").resize((count, 1), Image.Resampling.BOX, inner)
+def _busy(picture: Image.Image, piece: tuple[int, int], grid: tuple[int, int]) -> list[float]:
+    """How much brightness changes from pixel to pixel across, in each piece of the grid."""
+    across, down = piece
+    columns, rows = grid
+    # A few rows of each piece are enough.
+    some = picture.resize(
+        (columns * across, rows * _STEP),
+        Image.Resampling.NEAREST,
+        (0, 0, columns * across, rows * down),
+    ).convert("L")
+    left, right = (some.crop((shift, 0, some.width - 1 + shift, some.height)) for shift in (0, 1))
+    means = ImageChops.difference(left, right).convert("F").resize(grid, Image.Resampling.BOX)
     return [value for (value,) in struct.iter_unpack("f", means.tobytes())]
+
+
+def _seams(pieces: list[Image.Image]) -> Image.Image | None:
+    """Where a decoder smooths chroma across a seam, a pixel on each side; None without seams."""
+    if len(pieces) == 1:
+        return None
+    ends = list(accumulate(piece.width for piece in pieces))
+    row = bytearray(ends.pop())
+    for end in ends:
+        row[end - 1 : end + 1] = b"\xff\xff"
+    mask = Image.frombytes("L", (len(row), 1), bytes(row))
+    return mask.resize((len(row), pieces[0].height), Image.Resampling.NEAREST).convert("1")
 
 
 def _side_by_side(pieces: list[Image.Image]) -> Image.Image:

@@ -1,8 +1,7 @@
 """jpegli's encoder, by the C interface that the shared object in pyjpegli's wheel exports.
 
 pyjpegli's own `encode` has no progressive scans, no choice of chroma subsampling and no grey. The
-interface is libjpeg's, version 62 of its ABI, with a few functions of jpegli's own; `Compressor`
-is the beginning of `jpeg_compress_struct` in jpeglib.h. The wheel is pinned and the first use
+interface is libjpeg's, with a few functions of jpegli's own. The wheel is pinned and the first use
 tests it: where anything is not as expected `JpegliUnavailableError` says so, for another encoder
 to serve.
 
@@ -17,15 +16,17 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, addressof, byref, c_char_p, c_float, c_int, c_size_t, c_ulong, c_void_p
+from ctypes import addressof, byref, c_char_p, c_float, c_int, c_size_t, c_ulong, c_void_p
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from imagepress import jpeg_structure
+from imagepress.codecs import jpeg_abi
+from imagepress.codecs.jpeg_abi import Compressor, ErrorHandler, Scan
 
 LARGEST_SIDE: Final = 65_500
 SMALLEST_DISTANCE: Final = 0.05
@@ -33,12 +34,7 @@ LARGEST_DISTANCE: Final = 25.0
 ROOM: Final = 16 << 20
 """Bytes that the library takes for what it has at work, but for coefficients; rounded up."""
 
-_ABI: Final = 62
 _COLOUR_SPACES: Final = {"L": 1, "RGB": 2}
-_STRUCTURE_BYTES: Final = 520
-_ERROR_HANDLER_BYTES: Final = 168
-_SCANS_OFFSET: Final = 240
-_OPTIMIZE_CODING_OFFSET: Final = 264
 _LUMINANCE_SPLIT: Final = ((1, 2), (3, 9), (10, 63))
 _CHROMA_SPLIT: Final = ((1, 2), (3, 63))
 _BAND_ROWS: Final = 64
@@ -88,59 +84,13 @@ class JpegliUnavailableError(RuntimeError):
     """jpegli cannot be used here: the package is missing or is not the one that is known."""
 
 
-class _Component(ctypes.Structure):
-    _fields_: ClassVar = [
-        ("component_id", c_int),
-        ("component_index", c_int),
-        ("h_samp_factor", c_int),
-        ("v_samp_factor", c_int),
-        ("_rest", ctypes.c_ubyte * 80),
-    ]
-
-
-class Compressor(ctypes.Structure):
-    """The beginning of `jpeg_compress_struct`."""
-
-    _fields_: ClassVar = [
-        ("err", c_void_p),
-        ("_mem_progress_client", c_void_p * 3),
-        ("_is_decompressor_state", c_int * 2),
-        ("_dest", c_void_p),
-        ("image_width", ctypes.c_uint),
-        ("image_height", ctypes.c_uint),
-        ("input_components", c_int),
-        ("in_color_space", c_int),
-        ("_input_gamma", ctypes.c_double),
-        ("_data_precision", c_int),
-        ("num_components", c_int),
-        ("_jpeg_color_space", c_int),
-        ("comp_info", POINTER(_Component)),
-        ("_tables_and_arithmetic", ctypes.c_ubyte * (_SCANS_OFFSET - 96)),
-        ("num_scans", c_int),
-        ("scan_info", c_void_p),
-        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - _SCANS_OFFSET - 16)),
-    ]
-
-
-class _Scan(ctypes.Structure):
-    """`jpeg_scan_info`: some coefficients of some components."""
-
-    _fields_: ClassVar = [
-        ("comps_in_scan", c_int),
-        ("component_index", c_int * 4),
-        ("first", c_int),
-        ("last", c_int),
-        ("_bits", c_int * 2),
-    ]
-
-
-def _split_script(components: int) -> ctypes.Array[_Scan]:
+def _split_script(components: int) -> ctypes.Array[Scan]:
     """All means at once, then each component by frequency; more scans than these cost bytes."""
-    scans = [_Scan(components, tuple(range(components)), 0, 0)]
+    scans = [Scan(components, tuple(range(components)), 0, 0)]
     for component in range(components):
         for first, last in _CHROMA_SPLIT if component else _LUMINANCE_SPLIT:
-            scans.append(_Scan(1, (component,), first, last))
-    return (_Scan * len(scans))(*scans)
+            scans.append(Scan(1, (component,), first, last))
+    return (Scan * len(scans))(*scans)
 
 
 # jpegli reads them while it writes: they have to outlive every compressor.
@@ -261,18 +211,18 @@ def compressing(library: ctypes.CDLL) -> Iterator[Compressor]:
     compressor = Compressor()
     handler = error_handler(library)
     compressor.err = addressof(handler)
-    library.jpegli_CreateCompress(byref(compressor), _ABI, _STRUCTURE_BYTES)
+    library.jpegli_CreateCompress(byref(compressor), jpeg_abi.VERSION, jpeg_abi.COMPRESSOR_BYTES)
     try:
         yield compressor
     finally:
         library.jpegli_destroy_compress(byref(compressor))
 
 
-def error_handler(library: ctypes.CDLL) -> ctypes.Array[ctypes.c_char]:
-    """The library's own, but that an error ends the process: its function must not return."""
-    handler = ctypes.create_string_buffer(_ERROR_HANDLER_BYTES)
-    library.jpegli_std_error(handler)
-    c_void_p.from_buffer(handler).value = ctypes.cast(_end_process, c_void_p).value
+def error_handler(library: ctypes.CDLL) -> ErrorHandler:
+    """The library's own, but that an error ends the process."""
+    handler = ErrorHandler()
+    library.jpegli_std_error(byref(handler))
+    handler.error_exit = ctypes.cast(_end_process, c_void_p).value
     return handler
 
 
@@ -300,7 +250,7 @@ def start(
         script = _SPLIT_SCRIPTS[compressor.num_components]
         compressor.num_scans, compressor.scan_info = len(script), addressof(script)
     if scans is Scans.SEQUENTIAL:
-        c_int.from_buffer(compressor, _OPTIMIZE_CODING_OFFSET).value = 1
+        compressor.optimize_coding = 1
     library.jpegli_start_compress(reference, 1)
 
 

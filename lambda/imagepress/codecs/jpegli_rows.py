@@ -1,32 +1,28 @@
 """jpegli row by row: a JPEG is read and written a few rows at a time, however large it is.
 
-The structures are those of libjpeg's ABI 62, as in `jpegli`; so are the test at first use and the
-end of the process at an error.
+As in `jpegli` the first use tests the library, and an error ends the process.
 """
 
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from ctypes import addressof, byref, c_char_p, c_int, c_long, c_size_t, c_ulong, c_void_p
+from ctypes import addressof, byref, c_char_p, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
-from imagepress.codecs import jpegli
+from imagepress.codecs import jpeg_abi, jpegli
+from imagepress.codecs.jpeg_abi import Decompressor
 from imagepress.codecs.jpegli import Coding, JpegliUnavailableError, Scans
 
 ROWS: Final = 64
 
-_ABI: Final = 62
-_STRUCTURE_BYTES: Final = 632
-_WARNINGS_OFFSET: Final = 128
-MODES: Final = {1: "L", 3: "RGB"}
+_MODES: Final = {1: "L", 3: "RGB"}
 
 _SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
     "CreateDecompress": ((c_void_p, c_int, c_size_t), None),
     "stdio_src": ((c_void_p, c_void_p), None),
-    "mem_src": ((c_void_p, c_char_p, c_ulong), None),
     "read_header": ((c_void_p, c_int), c_int),
     "start_decompress": ((c_void_p,), c_int),
     "read_scanlines": ((c_void_p, c_void_p, ctypes.c_uint), ctypes.c_uint),
@@ -34,30 +30,6 @@ _SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
     "stdio_dest": ((c_void_p, c_void_p), None),
     "write_marker": ((c_void_p, c_int, c_char_p, ctypes.c_uint), None),
 }
-
-
-class Decompressor(ctypes.Structure):
-    """The beginning of `jpeg_decompress_struct`."""
-
-    _fields_: ClassVar = [
-        ("err", c_void_p),
-        ("_mem_progress_client", c_void_p * 3),
-        ("_is_decompressor_state", c_int * 2),
-        ("_src", c_void_p),
-        ("image_width", ctypes.c_uint),
-        ("image_height", ctypes.c_uint),
-        ("num_components", c_int),
-        ("_colour_spaces", c_int * 2),
-        ("scale_num", ctypes.c_uint),
-        ("scale_denom", ctypes.c_uint),
-        ("_output_gamma", ctypes.c_double),
-        ("_modes_and_colormap", c_int * 12),
-        ("output_width", ctypes.c_uint),
-        ("output_height", ctypes.c_uint),
-        ("_out_color_components", c_int),
-        ("output_components", c_int),
-        ("_rest", ctypes.c_ubyte * (_STRUCTURE_BYTES - 152)),
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +47,30 @@ class Rows:
 
 
 class Reader:
-    """Reads the JPEG in `file`, RGB or grey; to be closed by `with`."""
+    """Reads the JPEG in `file`, RGB or grey, at 1:`denominator` of its size; close it by `with`.
 
-    def __init__(self, file: Path) -> None:
+    At an eighth each pixel is the mean of 8 x 8, and no more than the entropy coding is undone; at
+    the right and lower edges some of them may not be the picture's. Chroma that is coarser across
+    than down comes out wrong.
+    """
+
+    def __init__(self, file: Path, denominator: int = 1) -> None:
         self._library = whole_library()
         self._opened = ExitStack()
         self._handler = jpegli.error_handler(self._library)
-        self._decompressor = decompressor(self._library, self._handler)
+        self._decompressor = Decompressor()
+        self._decompressor.err = addressof(self._handler)
         reference = byref(self._decompressor)
+        self._library.jpegli_CreateDecompress(
+            reference, jpeg_abi.VERSION, jpeg_abi.DECOMPRESSOR_BYTES
+        )
         self._opened.callback(self._library.jpegli_destroy_decompress, reference)
         self._library.jpegli_stdio_src(reference, _opened(self._opened, file, b"rb"))
         self._library.jpegli_read_header(reference, 1)
-        self.size = (self._decompressor.image_width, self._decompressor.image_height)
-        self.mode = MODES[self._decompressor.num_components]
+        width, height = self._decompressor.image_width, self._decompressor.image_height
+        self._decompressor.scale_num, self._decompressor.scale_denom = 1, denominator
+        self.size = (-(-width // denominator), -(-height // denominator))
+        self.mode = _MODES[self._decompressor.num_components]
 
     def __enter__(self) -> Self:
         return self
@@ -112,20 +95,8 @@ class Reader:
     @property
     def warnings(self) -> int:
         """How often something was wrong in the file so far."""
-        return warnings(self._handler)
-
-
-def decompressor(library: ctypes.CDLL, handler: "ctypes.Array[ctypes.c_char]") -> Decompressor:
-    """A new one; to be given back by `jpegli_destroy_decompress`."""
-    created = Decompressor()
-    created.err = addressof(handler)
-    library.jpegli_CreateDecompress(byref(created), _ABI, _STRUCTURE_BYTES)
-    return created
-
-
-def warnings(handler: "ctypes.Array[ctypes.c_char]") -> int:
-    """How often something was wrong so far in what this error handler belongs to."""
-    return c_long.from_buffer(handler, _WARNINGS_OFFSET).value
+        found: int = self._handler.warnings
+        return found
 
 
 def write(
