@@ -17,6 +17,7 @@ from urllib3.exceptions import ProtocolError
 
 from tests.integration.wire import Act, Call, Moment, Wire, die, lose_the_answer, refuse
 
+READS = ("Get", "Head", "List", "Query", "Scan", "BatchGet", "Describe")
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-([a-z0-9-]+)-[0-9a-f]{8}")
 TIME = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 TOKEN = re.compile(r"token#[0-9a-f]+")
@@ -33,6 +34,11 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.service} {self.operation} {self.about} #{self.nth}"
+
+    @property
+    def reads(self) -> bool:
+        """Whether the call leaves everything as it was."""
+        return self.operation.startswith(READS)
 
 
 def fail(call: Call) -> None:
@@ -83,6 +89,16 @@ class Way(Enum):
     def fits(self, place: Place) -> bool:
         """Whether such a call can go wrong in this way; only downloads have a body."""
         return self is not Way.BODY_BREAKS_OFF or place.operation == "GetObject"
+
+    def leaves_another_state(self, place: Place) -> bool:
+        """Whether AWS is then as after no other fault.
+
+        Who dies before a call, or after one that only reads, might as well have died after the
+        last one that changed something; and whether a read was refused or unheard is the same.
+        """
+        if self in (Way.FAILS, Way.BODY_BREAKS_OFF):
+            return True
+        return self is not Way.DIES_BEFORE and not place.reads
 
 
 def places(calls: Iterable[Call]) -> list[Place]:

@@ -25,7 +25,7 @@ from tests.pictures import jpeg, photograph
 
 SEARCHING = os.environ.get("HYPOTHESIS_PROFILE") == "search"
 BATCHES = 10
-SCHEDULES_A_BATCH = 2000 if SEARCHING else 50
+SCHEDULES_A_BATCH = 2000 if SEARCHING else 30
 LAST_CALL = 80
 KEYS = ("a.jpg", "b.jpg", "c.png", "missing.jpg")
 EXISTING = KEYS[:3]
