@@ -41,7 +41,7 @@ class _Plan:
 
 _BALANCED: Final = _Plan(pieces=25, margin=0.0, slack=0.6, everything=False)
 _HUGE: Final = replace(_BALANCED, pieces=64)
-_SMALL: Final = _Plan(pieces=None, margin=-0.2, slack=0.3, everything=True)
+_SMALL: Final = _Plan(pieces=None, margin=-0.27, slack=0.4, everything=True)
 _SMALL_SKETCH: Final = replace(_SMALL, pieces=25, sketch=True)
 _SMALL_OF_LARGE: Final = replace(_SMALL, pieces=64)
 # More would not fit into what the table of codecs says of memory.
@@ -313,8 +313,8 @@ def encode_by_libjpeg(
     Without `optimize` the pixels are the same, in half of the time.
     """
     buffer = io.BytesIO()
-    # Pillow writes what it finds in `info` (ICC, comments, DPI) by itself.
-    bare = picture.copy()
-    bare.info = {}
-    bare.save(buffer, "JPEG", quality=quality, optimize=optimize, progressive=progressive)
+    # Of what it finds in `info` Pillow writes the comment by itself.
+    picture.save(
+        buffer, "JPEG", quality=quality, optimize=optimize, progressive=progressive, comment=b""
+    )
     return buffer.getvalue()
