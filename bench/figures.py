@@ -40,7 +40,7 @@ class JpegFigures:
     ms_ssim_loss: float
     butteraugli: float
     cpu: float
-    cpu_large: float
+    cpu_large: float | None
     cpu_each: float
     memory: float
 
@@ -144,7 +144,7 @@ def jpeg_figures(results: Results, tools: Sequence[Tool]) -> list[JpegFigures]:
                     (one.butteraugli or 0, original.butteraugli or 0) for one, original in pairs
                 ),
                 cpu=_cpu(ours, originals),
-                cpu_large=_cpu(_large(ours), _large(originals)),
+                cpu_large=_cpu(_large(ours), _large(originals)) if _large(originals) else None,
                 cpu_each=mean_ratio((one.cpu, original.cpu) for one, original in pairs),
                 memory=max(one.memory for one in ours),
             )

@@ -18,7 +18,7 @@ def jpeg_table(figures: Sequence[JpegFigures], pictures: int) -> str:
             f"{one.below}",
             f"{one.ms_ssim:.4f} / {one.ms_ssim_loss:.2f}",
             f"{one.butteraugli:.2f}",
-            f"{one.cpu:.2f} / {one.cpu_each:.1f} / {one.cpu_large:.2f}",
+            f"{one.cpu:.2f} / {one.cpu_each:.1f} / {_or_dash(one.cpu_large)}",
             f"{one.memory:.0f}",
         )
         for one in figures
@@ -132,6 +132,10 @@ def big_table(figures: Sequence[Big]) -> str:
 def _equal(figures: JpegFigures, pictures: int) -> str:
     of = "" if figures.equal_pictures == pictures else f" ({figures.equal_pictures} pictures)"
     return f"{figures.equal_bytes:.3f}{of}"
+
+
+def _or_dash(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.2f}"
 
 
 def _name(tool: str, title: str) -> str:

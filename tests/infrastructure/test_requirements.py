@@ -13,6 +13,8 @@ LOCKS = (
     "requirements-dev.txt",
     "local/requirements.txt",
     "local/pictures.txt",
+    "bench/requirements.txt",
+    "bench/pictures.txt",
 )
 REQUIREMENT = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)(\[[a-z0-9,-]+\])?==[^ ;]+( ; .+)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -34,6 +36,15 @@ def test_every_requirement_is_one_version_with_hashes(lock: str) -> None:
         assert REQUIREMENT.fullmatch(requirement), requirement
         assert options, requirement
         assert all(HASH.fullmatch(option) for option in options), requirement
+
+
+def test_what_is_measured_is_what_ships() -> None:
+    shipped, measured = (
+        {requirement.partition(" ")[0] for requirement, *_ in entries(lock)}
+        for lock in ("lambda/requirements.txt", "bench/requirements.txt")
+    )
+
+    assert shipped - measured == set()
 
 
 def test_nothing_that_ships_is_under_the_gpl() -> None:
