@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-THREADS_A_PROCESSOR = 4
+THREADS_A_PROCESSOR = 8
 WINDOW_A_THREAD = 8
 
 

@@ -43,7 +43,7 @@ _BALANCED: Final = _Plan(pieces=25, margin=0.0, slack=0.6, everything=False)
 _HUGE: Final = replace(_BALANCED, pieces=64)
 _SMALL: Final = _Plan(pieces=None, margin=-0.27, slack=0.4, everything=True)
 _SMALL_SKETCH: Final = replace(_SMALL, pieces=25, sketch=True)
-_SMALL_OF_LARGE: Final = replace(_SMALL, pieces=64)
+_SMALL_OF_LARGE: Final = replace(_SMALL, pieces=49)
 # More would not fit into what the table of codecs says of memory.
 _MOST_AT_ONCE: Final = 1_500_000
 
@@ -95,7 +95,6 @@ _NEAR: Final = 0.5
 # Where the other kinds' searches begin, against the plain 4:2:0 one.
 _ADAPTIVE_DISTANCE: Final = 0.8
 _HALF_ACROSS_DISTANCE: Final = 1.4
-_FULL_DISTANCE: Final = 1.8
 # So many points short at about the same size as the plain one, it will not become the smaller one.
 _HOPELESS: Final = -1.5
 # Points that a picture loses where the logarithm of the distance grows by 1, fitted to 2,000
@@ -217,11 +216,8 @@ class _Search:
         colours = self._sample.picture.mode == "RGB"
         if self._is_poor or (colours and (not first.passed or self._strained(first.coding))):
             found = first.coding.distance if first.passed else self._typical
-            distance = _bounded(found * _HALF_ACROSS_DISTANCE)
-            hopeless = _HOPELESS if first.passed and not self._plan.everything else -inf
-            yield self._largest(Coding(distance, Sampling.HALF_ACROSS), hopeless)
-            if self._plan.everything:
-                yield self._largest(Coding(_bounded(self._typical * _FULL_DISTANCE), Sampling.FULL))
+            coding = Coding(_bounded(found * _HALF_ACROSS_DISTANCE), Sampling.HALF_ACROSS)
+            yield self._largest(coding, _HOPELESS if first.passed else -inf)
 
     def _strained(self, coding: Coding) -> bool:
         """Whether far less loss is needed than usual: something else may do better."""

@@ -62,7 +62,6 @@ _SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
 class Sampling(Enum):
     """Luminance samples for each chroma sample: across, down."""
 
-    FULL = (1, 1)
     HALF_ACROSS = (2, 1)
     HALF = (2, 2)
 
