@@ -66,6 +66,17 @@ def photograph(
     return picture.convert(mode)
 
 
+def coloured_stars() -> Image.Image:
+    """Small vivid spots on black: halving the chroma's resolution greys them."""
+    picture = Image.new("RGB", (256, 192))
+    draw = ImageDraw.Draw(picture)
+    colours = ("#ff2020", "#20ff20", "#4060ff", "#ff40ff", "#ffff20")
+    for number in range(700):
+        x, y = number * 97 % 255, number * 61 % 191
+        draw.line((x, y, x + 1, y), fill=colours[number % 5])
+    return picture
+
+
 def jpeg(picture: Image.Image | None = None, quality: int = 95, **options: Any) -> bytes:
     """A JPEG file, of a photograph where no picture is given."""
     return encoded(picture or photograph(), "JPEG", quality=quality, **options)

@@ -6,21 +6,10 @@ from imagepress.codecs.jpeg_choice import choose, encode_by_libjpeg
 from imagepress.codecs.jpegli import Coding, Sampling, Scans
 from imagepress.codecs.similarity import Reference
 from imagepress.effort import Effort
-from tests.pictures import decoded, photograph
+from tests.pictures import coloured_stars, decoded, photograph
 
 TOLERANCE = 0.3
 SEARCHED = [Effort.BALANCED, Effort.SMALL]
-
-
-def coloured_stars() -> Image.Image:
-    """Small vivid spots on black: halving the chroma's resolution greys them."""
-    picture = Image.new("RGB", (256, 192))
-    draw = ImageDraw.Draw(picture)
-    colours = ("#ff2020", "#20ff20", "#4060ff", "#ff40ff", "#ffff20")
-    for number in range(700):
-        x, y = number * 97 % 255, number * 61 % 191
-        draw.line((x, y, x + 1, y), fill=colours[number % 5])
-    return picture
 
 
 def gain(picture: Image.Image, quality: int, effort: Effort) -> float:

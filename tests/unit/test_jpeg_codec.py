@@ -8,15 +8,23 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 from imagepress import jpeg_structure
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import jpeg as jpeg_codec
-from imagepress.codecs import jpeg_choice, jpeg_sample, jpegli
+from imagepress.codecs import jpeg_choice, jpeg_sample, jpegli, strict_jpeg
 from imagepress.codecs.jpeg import QUALITY_MARGIN, compress_jpeg
-from imagepress.codecs.jpegli import Scans
+from imagepress.codecs.jpegli import Coding, Sampling, Scans
 from imagepress.codecs.similarity import SimilarityUnavailableError
 from imagepress.effort import Effort
 from imagepress.errors import RowFailed, RowSkipped
 from imagepress.image_header import read_header
 from imagepress.outcome import FailureCode, SkipReason
-from tests.pictures import SRGB_PROFILE, decoded, encoded, jpeg, photograph, with_segment
+from tests.pictures import (
+    SRGB_PROFILE,
+    broken_jpeg,
+    decoded,
+    encoded,
+    jpeg,
+    photograph,
+    with_segment,
+)
 from tests.unit.pressing import Press
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a>\xc3\xa7</a></x:xmpmeta>"
@@ -325,6 +333,29 @@ def test_a_truncated_picture_is_a_corrupt_image(press: Press, data: bytes, quali
         assert failed.value.code is FailureCode.CORRUPT_IMAGE
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("quality", [80, 100])
+def test_damage_that_pillow_takes_in_silence_is_not(press: Press, mode: str, quality: int) -> None:
+    with pytest.raises(RowFailed, match="Corrupt JPEG data") as failed:
+        press(broken_jpeg(jpeg(photograph(mode, (160, 120)))), quality)
+    assert failed.value.code is FailureCode.CORRUPT_IMAGE
+
+
+def test_without_libjpeg_s_word_another_decoder_s_is_taken(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise strict_jpeg.LibjpegUnavailableError("gone")
+
+    monkeypatch.setattr(strict_jpeg, "decode", fail)
+    data = jpeg(photograph(size=(160, 120)))
+
+    assert press(data, 80).encoded.encoder == "jpegli"
+    with pytest.raises(RowFailed, match="decoders do not agree") as failed:
+        press(broken_jpeg(data), 80)
+    assert failed.value.code is FailureCode.CORRUPT_IMAGE
+
+
 # Which encoder served
 
 
@@ -365,6 +396,29 @@ def test_a_wrong_picture_from_jpegli_is_not_kept(
     pressed = press(jpeg(), 80)
 
     assert pressed.encoded.encoder == "pillow-jpeg"
+
+
+def test_chroma_that_is_coarser_across_than_down_is_not_a_wrong_picture(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = jpeg_choice.Choice(Coding(2.0, Sampling.HALF_ACROSS), strained=False)
+    monkeypatch.setattr(jpeg_choice, "choose", lambda *_: choice)
+
+    bars = Image.new("RGB", (256, 192), "#d04040")
+    for left in range(0, 256, 16):
+        bars.paste("#4080d0", (left, 0, left + 8, 192))
+
+    assert press(jpeg(bars, subsampling=0), 80).encoded.encoder == "jpegli"
+
+
+@pytest.mark.parametrize(("strained", "encoder"), [(False, "jpegli"), (True, "pillow-jpeg")])
+def test_where_jpegli_is_strained_the_smaller_file_is_taken(
+    press: Press, monkeypatch: pytest.MonkeyPatch, *, strained: bool, encoder: str
+) -> None:
+    choice = jpeg_choice.Choice(Coding(0.7), strained)
+    monkeypatch.setattr(jpeg_choice, "choose", lambda *_: choice)
+
+    assert press(jpeg(quality=99), 80).encoded.encoder == encoder
 
 
 @pytest.mark.parametrize("damage", ["other picture", "no profile"])
