@@ -112,6 +112,12 @@ def one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def four_rows_at_once(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the one processor that the tests' function has."""
+    monkeypatch.setattr(functions.compressor, "THREADS_A_PROCESSOR", 4)
+
+
+@pytest.fixture
 def many_workers(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stack was deployed for 50 workers at once: a chunk for each row of a small run."""
     starter = functions.dispatcher._starter

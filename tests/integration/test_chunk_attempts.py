@@ -183,10 +183,11 @@ def test_a_chunk_in_hand_is_hidden_until_its_worker_must_have_ended(
 # Time
 
 
+@pytest.mark.usefixtures("four_rows_at_once")
 def test_an_attempt_that_runs_out_of_time_saves_what_is_done_and_comes_back(
     service: Service, stack: Stack, pump: Pump, wire: Wire, chunk: Delivery
 ) -> None:
-    """Four rows are worked on at once; the others find no time left."""
+    """The other rows find no time left."""
 
     def time_runs_out(_: Call) -> None:
         pump.clock.seconds = OUT_OF_TIME

@@ -80,6 +80,7 @@ def test_a_row_that_was_replaced_before_its_worker_died_keeps_its_undo_record(
         assert replaced == (other["outcome"] == "COMPRESSED")
 
 
+@pytest.mark.usefixtures("four_rows_at_once")
 def test_rows_that_an_attempt_saved_stay_as_they_ended(
     service: Service, stack: Stack, pump: Pump, wire: Wire, chunk: Delivery, run_id: str
 ) -> None:
