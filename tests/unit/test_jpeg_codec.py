@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageChops, ImageStat
 from imagepress import jpeg_structure
 from imagepress.codec_protocol import CodecRequest, Encoded
 from imagepress.codecs import jpeg as jpeg_codec
-from imagepress.codecs import jpeg_choice, jpeg_sample, jpegli, strict_jpeg
+from imagepress.codecs import jpeg_choice, jpeg_sample, jpegli, jpegli_rows, strict_jpeg
 from imagepress.codecs.jpeg import QUALITY_MARGIN, compress_jpeg
 from imagepress.codecs.jpegli import Coding, Sampling, Scans
 from imagepress.codecs.similarity import SimilarityUnavailableError
@@ -383,6 +383,33 @@ def test_libjpeg_serves_where_jpegli_or_the_measure_is_missing(
 
     assert pressed.encoded == Encoded("pillow-jpeg", 80)
     assert distance(data, pressed.data) < 8
+
+
+@pytest.mark.parametrize("size", [(160, 120), (40, 30)])
+def test_fast_does_without_jpegli_s_interface_for_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    def fail() -> None:
+        raise jpegli.JpegliUnavailableError("gone")
+
+    monkeypatch.setattr(jpegli_rows, "whole_library", fail)
+    source = tmp_path / "source"
+    source.write_bytes(jpeg(photograph(size=size)))
+    request = CodecRequest(source, tmp_path / "output", read_header(source), 80, Effort.FAST)
+
+    assert compress_jpeg(request) == Encoded("pillow-jpeg", 80)
+
+
+def test_a_broken_file_from_libjpeg_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = tmp_path / "source", tmp_path / "output"
+    source.write_bytes(jpeg(photograph(size=(40, 30))))
+    broken = broken_jpeg(jpeg(photograph(size=(40, 30)), 80))
+    monkeypatch.setattr(jpeg_choice, "encode_by_libjpeg", lambda *_, **__: broken)
+    request = CodecRequest(source, output, read_header(source), 80, Effort.FAST)
+
+    assert compress_jpeg(request).lossless
 
 
 def test_a_wrong_picture_from_jpegli_is_not_kept(
