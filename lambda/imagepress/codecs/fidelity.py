@@ -42,8 +42,7 @@ def load(file: Path, header: ImageHeader) -> Image.Image:
         ) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise damaged(str(error)) from None
-    if image.size != (header.width, header.height):
-        raise damaged(f"it decodes to {image.width} x {image.height} pixels")
+    _check_size(image, header)
     return image
 
 
@@ -60,13 +59,17 @@ def load_jpeg(file: Path, data: bytes, end: int, header: ImageHeader) -> Image.I
         raise damaged(str(error)) from None
     except strict_jpeg.LibjpegUnavailableError:
         return _loaded_and_seen_elsewhere(file, data, header)
-    if picture.size != (header.width, header.height):
-        raise damaged(f"it decodes to {picture.width} x {picture.height} pixels")
+    _check_size(picture, header)
     if picture.mode == "CMYK":
         return load(file, header)  # Pillow knows which way round the inks are
     with Image.open(file, formats=(header.format,)) as opened:
         picture.info = opened.info
     return picture
+
+
+def _check_size(picture: Image.Image, header: ImageHeader) -> None:
+    if picture.size != (header.width, header.height):
+        raise damaged(f"it decodes to {picture.width} x {picture.height} pixels")
 
 
 def _loaded_and_seen_elsewhere(file: Path, data: bytes, header: ImageHeader) -> Image.Image:

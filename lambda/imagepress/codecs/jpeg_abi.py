@@ -5,14 +5,48 @@ version and size themselves; the first use of each library tests the rest.
 """
 
 import ctypes
-from ctypes import POINTER, c_int, c_long, c_void_p
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from ctypes import POINTER, c_int, c_long, c_size_t, c_uint, c_void_p
+from typing import Any, ClassVar, Final
+
+from PIL import Image, ImageOps
+
+type Signatures = Mapping[str, tuple[tuple[Any, ...], Any]]
+"""Arguments and result of each function."""
 
 VERSION: Final = 62
 COMPRESSOR_BYTES: Final = 520
 DECOMPRESSOR_BYTES: Final = 632
 
+READING: Final[Signatures] = {
+    "CreateDecompress": ((c_void_p, c_int, c_size_t), None),
+    "read_header": ((c_void_p, c_int), c_int),
+    "start_decompress": ((c_void_p,), c_int),
+    "read_scanlines": ((c_void_p, c_void_p, c_uint), c_uint),
+    "destroy_decompress": ((c_void_p,), None),
+}
+"""The functions that every decoder takes."""
+
+_TEST_SIZE: Final = (70, 44)
 _SCANS_OFFSET: Final = 240
+
+
+def bind(library: ctypes.CDLL, prefix: str, signatures: Signatures) -> None:
+    """Declare functions of `library`, whose names have the prefix; `AttributeError` without one."""
+    for name, (arguments, result) in signatures.items():
+        function = getattr(library, f"{prefix}_{name}")
+        function.argtypes, function.restype = arguments, result
+
+
+def small_pictures() -> tuple[Image.Image, Image.Image]:
+    """A grey one and one in colours, for the first use of a library to try."""
+    ramp = Image.linear_gradient("L").resize(_TEST_SIZE)
+    return ramp, Image.merge("RGB", (ramp, ImageOps.flip(ramp), ImageOps.invert(ramp)))
+
+
+def row_pointers(start: int, stride: int, rows: int) -> "ctypes.Array[c_void_p]":
+    """Where so many rows begin that lie one behind the other from address `start`."""
+    return (c_void_p * rows)(*range(start, start + stride * rows, stride))
 
 
 class ErrorHandler(ctypes.Structure):
@@ -45,13 +79,20 @@ class Component(ctypes.Structure):
     ]
 
 
-class Compressor(ctypes.Structure):
-    """The beginning of `jpeg_compress_struct`."""
+class _Common(ctypes.Structure):
+    """`jpeg_common_struct`."""
 
     _fields_: ClassVar = [
         ("err", c_void_p),
         ("_mem_progress_client", c_void_p * 3),
         ("_is_decompressor_state", c_int * 2),
+    ]
+
+
+class Compressor(_Common):
+    """The beginning of `jpeg_compress_struct`."""
+
+    _fields_: ClassVar = [
         ("_dest", c_void_p),
         ("image_width", ctypes.c_uint),
         ("image_height", ctypes.c_uint),
@@ -84,13 +125,10 @@ class Scan(ctypes.Structure):
     ]
 
 
-class Decompressor(ctypes.Structure):
+class Decompressor(_Common):
     """The beginning of `jpeg_decompress_struct`."""
 
     _fields_: ClassVar = [
-        ("err", c_void_p),
-        ("_mem_progress_client", c_void_p * 3),
-        ("_is_decompressor_state", c_int * 2),
         ("_src", c_void_p),
         ("image_width", ctypes.c_uint),
         ("image_height", ctypes.c_uint),

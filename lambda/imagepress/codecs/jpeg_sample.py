@@ -13,9 +13,9 @@ from PIL import Image, ImageChops
 
 from imagepress.codecs.similarity import Reference
 
-PIECE_PIXELS: Final = 64 * 64
-
 _SIDE: Final = 64
+PIECE_PIXELS: Final = _SIDE * _SIDE
+
 _STEP: Final = 16
 _NEARLY_ALL: Final = 1.25
 

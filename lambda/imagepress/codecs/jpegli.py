@@ -16,17 +16,17 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import addressof, byref, c_char_p, c_float, c_int, c_size_t, c_ulong, c_void_p
+from ctypes import addressof, byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_ulong, c_void_p
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Final
 
-from PIL import Image, ImageChops, ImageOps, ImageStat
+from PIL import Image, ImageChops, ImageStat
 
 from imagepress import jpeg_structure
 from imagepress.codecs import jpeg_abi
-from imagepress.codecs.jpeg_abi import Compressor, ErrorHandler, Scan
+from imagepress.codecs.jpeg_abi import Compressor, ErrorHandler, Scan, Signatures
 
 LARGEST_SIDE: Final = 65_500
 SMALLEST_DISTANCE: Final = 0.05
@@ -41,21 +41,20 @@ _BAND_ROWS: Final = 64
 _TABLES_KEPT: Final = 256
 _HALVINGS: Final = 16
 _ERROR_STATUS: Final = 70
-_TEST_SIZE: Final = (70, 44)
 _TEST_DIFFERENCE: Final = 4.0
 
-_SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
-    "std_error": (c_void_p,),
-    "CreateCompress": (c_void_p, c_int, c_size_t),
-    "mem_dest": (c_void_p, c_void_p, c_void_p),
-    "set_defaults": (c_void_p,),
-    "enable_adaptive_quantization": (c_void_p, c_int),
-    "set_distance": (c_void_p, c_float, c_int),
-    "set_progressive_level": (c_void_p, c_int),
-    "start_compress": (c_void_p, c_int),
-    "write_scanlines": (c_void_p, c_void_p, ctypes.c_uint),
-    "finish_compress": (c_void_p,),
-    "destroy_compress": (c_void_p,),
+_SIGNATURES: Final[Signatures] = {
+    "std_error": ((c_void_p,), c_void_p),
+    "CreateCompress": ((c_void_p, c_int, c_size_t), None),
+    "mem_dest": ((c_void_p, c_void_p, c_void_p), None),
+    "set_defaults": ((c_void_p,), None),
+    "enable_adaptive_quantization": ((c_void_p, c_int), None),
+    "set_distance": ((c_void_p, c_float, c_int), None),
+    "set_progressive_level": ((c_void_p, c_int), None),
+    "start_compress": ((c_void_p, c_int), None),
+    "write_scanlines": ((c_void_p, c_void_p, c_uint), c_uint),
+    "finish_compress": ((c_void_p,), None),
+    "destroy_compress": ((c_void_p,), None),
 }
 
 
@@ -144,9 +143,7 @@ def require() -> None:
 def tested_library() -> ctypes.CDLL:
     """The library, once another decoder found a small picture of each kind in what it wrote."""
     library = _library()
-    ramp = Image.linear_gradient("L").resize(_TEST_SIZE)
-    colours = Image.merge("RGB", (ramp, ImageOps.flip(ramp), ImageOps.invert(ramp)))
-    for picture in (ramp, colours):
+    for picture in jpeg_abi.small_pictures():
         for scans in Scans:
             data = _encode(library, picture, Coding(1.0), scans)
             try:
@@ -168,12 +165,7 @@ def _library() -> ctypes.CDLL:
         raise JpegliUnavailableError("pyjpegli is not installed")
     try:
         library = ctypes.CDLL(found.origin)
-        for name, arguments in _SIGNATURES.items():
-            function = getattr(library, f"jpegli_{name}")
-            function.argtypes = arguments
-            function.restype = None
-        library.jpegli_std_error.restype = c_void_p
-        library.jpegli_write_scanlines.restype = ctypes.c_uint
+        jpeg_abi.bind(library, "jpegli", _SIGNATURES)
     except (OSError, AttributeError) as error:
         raise JpegliUnavailableError(f"pyjpegli is not the one that is known: {error}") from None
     return library
@@ -269,7 +261,7 @@ def _write_rows(library: ctypes.CDLL, compressor: Compressor, picture: Image.Ima
         bottom = min(top + _BAND_ROWS, picture.height)
         pixels = picture.crop((0, top, picture.width, bottom)).tobytes()
         start = ctypes.cast(c_char_p(pixels), c_void_p).value or 0
-        rows = (c_void_p * (bottom - top))(*range(start, start + len(pixels), stride))
+        rows = jpeg_abi.row_pointers(start, stride, bottom - top)
         library.jpegli_write_scanlines(byref(compressor), rows, bottom - top)
 
 

@@ -6,27 +6,23 @@ As in `jpegli` the first use tests the library, and an error ends the process.
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from ctypes import addressof, byref, c_char_p, c_int, c_size_t, c_void_p
+from ctypes import addressof, byref, c_char_p, c_int, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from imagepress.codecs import jpeg_abi, jpegli
-from imagepress.codecs.jpeg_abi import Decompressor
+from imagepress.codecs.jpeg_abi import Decompressor, Signatures
 from imagepress.codecs.jpegli import Coding, JpegliUnavailableError, Scans
 
 ROWS: Final = 64
 
 _MODES: Final = {1: "L", 3: "RGB"}
 
-_SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
-    "CreateDecompress": ((c_void_p, c_int, c_size_t), None),
+_SIGNATURES: Final[Signatures] = {
+    **jpeg_abi.READING,
     "stdio_src": ((c_void_p, c_void_p), None),
-    "read_header": ((c_void_p, c_int), c_int),
-    "start_decompress": ((c_void_p,), c_int),
-    "read_scanlines": ((c_void_p, c_void_p, ctypes.c_uint), ctypes.c_uint),
-    "destroy_decompress": ((c_void_p,), None),
     "stdio_dest": ((c_void_p, c_void_p), None),
     "write_marker": ((c_void_p, c_int, c_char_p, ctypes.c_uint), None),
 }
@@ -84,8 +80,7 @@ class Reader:
         self._library.jpegli_start_decompress(reference)
         stride = self.size[0] * self._decompressor.num_components
         pixels = ctypes.create_string_buffer(stride * ROWS)
-        start = addressof(pixels)
-        pointers = (c_void_p * ROWS)(*range(start, start + stride * ROWS, stride))
+        pointers = jpeg_abi.row_pointers(addressof(pixels), stride, ROWS)
         left = self.size[1]
         while left:
             count = self._library.jpegli_read_scanlines(reference, pointers, min(ROWS, left))
@@ -139,9 +134,7 @@ def whole_library() -> ctypes.CDLL:
     """The tested library, with what reading and streams take."""
     library = jpegli.tested_library()
     try:
-        for name, (arguments, result) in _SIGNATURES.items():
-            function = getattr(library, f"jpegli_{name}")
-            function.argtypes, function.restype = arguments, result
+        jpeg_abi.bind(library, "jpegli", _SIGNATURES)
     except AttributeError as error:
         raise JpegliUnavailableError(f"pyjpegli is not the one that is known: {error}") from None
     return library

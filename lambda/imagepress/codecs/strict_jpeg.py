@@ -15,24 +15,20 @@ import io
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from ctypes import addressof, byref, c_char_p, c_int, c_size_t, c_uint, c_ulong, c_void_p
+from ctypes import addressof, byref, c_char_p, c_int, c_ulong, c_void_p
 from functools import cache
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from PIL import Image, ImageOps, _imaging
+from PIL import Image, _imaging
 
 from imagepress.codecs import jpeg_abi
-from imagepress.codecs.jpeg_abi import Decompressor, ErrorHandler
+from imagepress.codecs.jpeg_abi import Decompressor, ErrorHandler, Signatures
 
-_SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
+_SIGNATURES: Final[Signatures] = {
     "std_error": ((c_void_p,), c_void_p),
-    "CreateDecompress": ((c_void_p, c_int, c_size_t), None),
+    **jpeg_abi.READING,
     "mem_src": ((c_void_p, c_char_p, c_ulong), None),
-    "read_header": ((c_void_p, c_int), c_int),
-    "start_decompress": ((c_void_p,), c_int),
-    "read_scanlines": ((c_void_p, c_void_p, c_uint), c_uint),
     "finish_decompress": ((c_void_p,), c_int),
-    "destroy_decompress": ((c_void_p,), None),
 }
 _MODES: Final = {1: ("L", "L"), 3: ("RGB", "RGBX"), 4: ("CMYK", "CMYK")}
 """Pillow's mode for so many components, and how the rows have it."""
@@ -44,7 +40,6 @@ _NO_MEMORY: Final = "Insufficient memory"
 _MESSAGE_BYTES: Final = 200
 _POINTER_BYTES: Final = ctypes.sizeof(c_void_p)
 _STACK_BYTES: Final = 256 << 10
-_TEST_SIZE: Final = (70, 44)
 _CUT_OFF: Final = 99
 
 
@@ -139,14 +134,11 @@ class _Reading:
 
     def _read_rows(self, width: int, height: int, raw_mode: str) -> None:
         """Band by band: a copy of all pixels would cost memory and time."""
-        read_scanlines, decompressor = (
-            self._library.jpeg_read_scanlines,
-            addressof(self._decompressor),
-        )
+        read_scanlines = self._library.jpeg_read_scanlines
+        decompressor = addressof(self._decompressor)
         stride = width * len(raw_mode)
         self._band = (ctypes.c_char * (stride * _ROWS))()
-        start = addressof(self._band)
-        pointers = (c_void_p * _ROWS)(*range(start, start + stride * _ROWS, stride))
+        pointers = jpeg_abi.row_pointers(addressof(self._band), stride, _ROWS)
         places = [addressof(pointers) + row * _POINTER_BYTES for row in range(_ROWS)]
         for top in range(0, height, _ROWS):
             rows = min(_ROWS, height - top)
@@ -190,9 +182,7 @@ _Formatter: Final = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
 def _tested_library() -> ctypes.CDLL:
     """The library that Pillow has loaded, once it saw in small pictures what Pillow sees."""
     library = _library()
-    ramp = Image.linear_gradient("L").resize(_TEST_SIZE)
-    colours = Image.merge("RGB", (ramp, ImageOps.flip(ramp), ImageOps.invert(ramp)))
-    for picture in (ramp, colours):
+    for picture in jpeg_abi.small_pictures():
         file = io.BytesIO()
         picture.save(file, "JPEG")
         data = file.getvalue()
@@ -213,9 +203,7 @@ def _tested_library() -> ctypes.CDLL:
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(_imaging.__file__)  # and what that is linked with
     try:
-        for name, (arguments, result) in _SIGNATURES.items():
-            function = getattr(library, f"jpeg_{name}")
-            function.argtypes, function.restype = arguments, result
+        jpeg_abi.bind(library, "jpeg", _SIGNATURES)
     except AttributeError as error:
         raise LibjpegUnavailableError(f"Pillow's libjpeg cannot be called: {error}") from None
     return library
