@@ -86,6 +86,7 @@ def measure(job: Job) -> Measured:
         cpu = min(_seconds(tool, job, output) for _ in range(job.repeats))
         memory = _peak() - idle
         original = _load(job.source.original)
+        result = _load(output)
         reference = _Reference(original)
         is_jpeg = output.suffix == ".jpg"
         return Measured(
@@ -93,10 +94,10 @@ def measure(job: Job) -> Measured:
             original.width * original.height,
             output.stat().st_size,
             job.source.file.stat().st_size,
-            reference.score(_load(output)),
+            reference.score(result),
             reference.score(_load(job.source.file)),
-            _ms_ssim(original, _load(output)) if is_jpeg else None,
-            _butteraugli(original, _load(output)) if is_jpeg and job.repeats > 1 else None,
+            _ms_ssim(original, result) if is_jpeg else None,
+            _butteraugli(original, result) if is_jpeg and job.repeats > 1 else None,
             cpu,
             memory,
         )
