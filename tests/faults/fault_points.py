@@ -93,12 +93,10 @@ class Way(Enum):
     def leaves_another_state(self, place: Place) -> bool:
         """Whether AWS is then as after no other fault.
 
-        Who dies before a call, or after one that only reads, might as well have died after the
-        last one that changed something; and whether a read was refused or unheard is the same.
+        Who dies after a call that only reads might as well have died after the last one that
+        changed something; and whether a read was refused or unheard is the same.
         """
-        if self in (Way.FAILS, Way.BODY_BREAKS_OFF):
-            return True
-        return self is not Way.DIES_BEFORE and not place.reads
+        return self in (Way.FAILS, Way.BODY_BREAKS_OFF) or not place.reads
 
 
 def places(calls: Iterable[Call]) -> list[Place]:

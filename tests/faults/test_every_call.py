@@ -22,6 +22,7 @@ from tests.pictures import jpeg, photograph
 ALL = os.environ.get("FAULTS") == "all"
 AT_LEAST = 3000 if ALL else 450
 AT_LEAST_UPLOADS = 30
+FIRST_OF_A_KIND = 2
 ANOTHER = jpeg(photograph(size=SIZE, seed=9))
 BESIDE_A_STRANGER = {"", "NOT_FOUND", "DUPLICATE", "CHANGED_MEANWHILE", "CHANGED_LATER"}
 COMPRESS, RESTORE = SCENARIOS[:2]
@@ -103,16 +104,17 @@ def fault_points(clean: dict[str, Clean], scenario: Scenario, way: Way) -> list[
     fitting = [place for place in clean[scenario.name].calls if way.fits(place)]
     if ALL:
         return fitting
-    telling = [place for place in fitting if way.leaves_another_state(place)]
-    if way is Way.DIES_BEFORE:
+    if way is Way.DIES_BEFORE:  # else it is as after the call before
         telling = fitting[:1]
+    else:
+        telling = [place for place in fitting if way.leaves_another_state(place)]
     if scenario.thorough:
         return telling
     before = SCENARIOS[: SCENARIOS.index(scenario)]
     known = {place for one in before for place in clean[one.name].calls}
     last = {replace(place, nth=1): place for place in clean[scenario.name].calls}
-    ends = {*last.values()}
-    return [place for place in telling if place not in known and (place.nth <= 2 or place in ends)]
+    some = {*last.values(), *(place for place in telling if place.nth <= FIRST_OF_A_KIND)}
+    return [place for place in telling if place in some - known]
 
 
 def run(worlds: Worlds, scenario: Scenario, fault: tuple[Place, Way] | None = None) -> Clean:
